@@ -1,0 +1,1 @@
+"""Measures: mutants of a workspace, and the figures of ``make bench``."""

@@ -1,0 +1,1 @@
+"""Frozen values and errors; msgspec and the standard library only."""

@@ -1,0 +1,164 @@
+"""What the judge is asked and what it answers.
+
+Not covered: comparing verdicts (``refine/``), drawing them (``server/convert.py``).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NewType, TypeAlias
+
+from ocils.domain.base import Value
+
+TestId = NewType("TestId", str)
+"""A test's id as its runner prints it, relative to the workspace's root: ``tests/test_a.py::test_b[1]``."""
+
+Outcome: TypeAlias = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
+"""``error``: set-up or tear-down raised. ``xpassed`` is a strict xfail's opposite and counts as passed."""
+
+FailureClass: TypeAlias = Literal[
+    "", "assertion", "runtime", "syntax", "import", "isolation", "timeout", "memory"
+]
+
+
+class Frame(Value, frozen=True):
+    """One frame of a traceback inside the workspace; ``path`` is absolute on the host, ``line`` 1-based."""
+
+    path: str
+    line: int
+    function: str
+    text: str = ""
+
+
+class CaseResult(Value, frozen=True):
+    """What one test did. ``message`` is the short reason ("assert 2 == 3"), ``output`` captured text.
+
+    ``report`` is the runner's own longer text, cut to its head and tail.
+    """
+
+    test: TestId
+    outcome: Outcome
+    seconds: float = 0.0
+    message: str = ""
+    kind: FailureClass = ""
+    frames: tuple[Frame, ...] = ()
+    report: str = ""
+    output: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether this counts as passed; an expected failure that failed as expected does."""
+        return self.outcome in ("passed", "xfailed", "xpassed")
+
+
+class Probe(Value, frozen=True):
+    """Record which lines of ``path`` (absolute) from ``first`` to ``last`` (1-based, both included) run."""
+
+    path: str
+    first: int
+    last: int
+
+
+class TestLines(Value, frozen=True):
+    """The probed lines that one test executed, sorted, 1-based."""
+
+    __test__ = False  # pytest would otherwise try to collect a class of this name
+
+    test: TestId
+    lines: tuple[int, ...]
+
+
+class Coverage(Value, frozen=True):
+    """Line coverage of the probed region: by test, and while modules were imported or collected."""
+
+    tests: tuple[TestLines, ...]
+    collection: tuple[int, ...] = ()
+
+    def lines(self) -> frozenset[int]:
+        """All lines that any test executed."""
+        return frozenset(line for each in self.tests for line in each.lines)
+
+
+class Plan(Value, frozen=True):
+    """How to judge.
+
+    ``tests``: the ids that must each be reported, judged in this order; empty means every test that
+    the workspace's own configuration collects, restricted to ``paths`` (files or folders, relative)
+    when there are any. ``seconds``: wall-clock limit of the whole run. ``fresh``: a new container
+    and a plain process instead of a warm fork. ``seed``: PYTHONHASHSEED. ``stop_early``: stop at
+    the first test that does not pass. ``probe``: record line coverage (slower: a few times).
+    """
+
+    tests: tuple[TestId, ...] = ()
+    paths: tuple[str, ...] = ()
+    seconds: float = 60.0
+    fresh: bool = False
+    seed: int = 0
+    stop_early: bool = False
+    probe: Probe | None = None
+
+
+class Passed(Value, frozen=True, tag=True):
+    """Every expected test was reported and passed (or was skipped or xfailed where no ids were asked)."""
+
+    cases: tuple[CaseResult, ...]
+    seconds: float
+    coverage: Coverage | None = None
+
+
+class Failed(Value, frozen=True, tag=True):
+    """At least one test did not pass; with ``stop_early`` the rest is missing from ``cases``."""
+
+    cases: tuple[CaseResult, ...]
+    seconds: float
+    coverage: Coverage | None = None
+
+
+class Broken(Value, frozen=True, tag=True):
+    """Tests could not be collected, or the report cannot be trusted; ``why`` says which.
+
+    ``kind`` "syntax" | "import" | "collection" | "report" | "empty" (nothing was collected).
+    """
+
+    why: str
+    kind: Literal["syntax", "import", "collection", "report", "empty"]
+    frames: tuple[Frame, ...] = ()
+    cases: tuple[CaseResult, ...] = ()
+    missing_module: str = ""
+
+
+class TimedOut(Value, frozen=True, tag=True):
+    """The run took longer than ``seconds``; ``running`` is the test that was on when it was ended."""
+
+    seconds: float
+    running: TestId | None = None
+    cases: tuple[CaseResult, ...] = ()
+
+
+class Killed(Value, frozen=True, tag=True):
+    """The candidate was ended: "memory", "output", "exit" (it ended the process itself), "cancelled"."""
+
+    why: Literal["memory", "output", "exit", "signal", "cancelled"]
+    detail: str = ""
+    cases: tuple[CaseResult, ...] = ()
+
+
+class Unjudged(Value, frozen=True, tag=True):
+    """The sandbox could not judge: says nothing about the candidate. "isolation", or a failure of ours."""
+
+    why: str
+    detail: str = ""
+    cases: tuple[CaseResult, ...] = ()
+
+
+Verdict: TypeAlias = Passed | Failed | Broken | TimedOut | Killed | Unjudged
+
+
+class Baseline(Value, frozen=True):
+    """How the original fares: its verdict, what is red, which tests reach the target, which flicker."""
+
+    cases: tuple[CaseResult, ...]
+    seconds: float
+    red: tuple[TestId, ...]
+    reaching: tuple[TestId, ...]
+    coverage: Coverage
+    flaky: tuple[TestId, ...] = ()

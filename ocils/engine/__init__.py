@@ -1,0 +1,1 @@
+"""Inference adapters: CTranslate2, and a scripted one."""

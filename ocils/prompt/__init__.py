@@ -1,0 +1,1 @@
+"""Context and turns to prompts, replies to code; pure."""

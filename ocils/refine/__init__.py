@@ -1,0 +1,1 @@
+"""The turn loop: localise, propose, judge, rank, confirm; no third-party IO."""

@@ -1,0 +1,1 @@
+"""The judge: containers, and a scripted one."""

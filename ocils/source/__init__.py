@@ -1,0 +1,1 @@
+"""Python source through tree-sitter: targets, context, small edits, splicing; pure."""

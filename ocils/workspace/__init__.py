@@ -1,0 +1,1 @@
+"""The user's files, read-only: snapshots and where the workspace begins."""
