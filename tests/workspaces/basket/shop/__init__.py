@@ -1,0 +1,1 @@
+"""A shop too small for its own good."""

@@ -1,0 +1,1 @@
+"""Keeps the books of a shared household."""

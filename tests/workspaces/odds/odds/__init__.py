@@ -1,0 +1,1 @@
+"""Ordinary code in unusual dress."""
