@@ -4,7 +4,7 @@ knows which adapter is behind one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Protocol
 
 from ocils.domain.cancel import CancelToken
@@ -37,7 +37,7 @@ class Engine(Protocol):
 
     def generate(
         self, prompt: Prompt, sampling: Sampling, cancel: CancelToken
-    ) -> AsyncIterator[Reply]:
+    ) -> AsyncGenerator[Reply, None]:
         """Yield up to ``sampling.n`` replies as they finish, in any order.
 
         All rows share one prefill. Closing the iterator or flipping ``cancel`` ends the work within

@@ -86,6 +86,7 @@ class Plan(Value, frozen=True):
     when there are any. ``seconds``: wall-clock limit of the whole run. ``fresh``: a new container
     and a plain process instead of a warm fork. ``seed``: PYTHONHASHSEED. ``stop_early``: stop at
     the first test that does not pass. ``probe``: record line coverage (slower: a few times).
+    ``quiet``: end the run as timed out when no test ended for that many seconds; 0 is never.
     """
 
     tests: tuple[TestId, ...] = ()
@@ -95,6 +96,7 @@ class Plan(Value, frozen=True):
     seed: int = 0
     stop_early: bool = False
     probe: Probe | None = None
+    quiet: float = 0.0
 
 
 class Passed(Value, frozen=True, tag=True):
@@ -127,11 +129,15 @@ class Broken(Value, frozen=True, tag=True):
 
 
 class TimedOut(Value, frozen=True, tag=True):
-    """The run took longer than ``seconds``; ``running`` is the test that was on when it was ended."""
+    """The run took longer than ``seconds``; ``running`` is the test that was on when it was ended.
+
+    ``rest`` holds the collected tests that had not begun.
+    """
 
     seconds: float
     running: TestId | None = None
     cases: tuple[CaseResult, ...] = ()
+    rest: tuple[TestId, ...] = ()
 
 
 class Killed(Value, frozen=True, tag=True):

@@ -25,7 +25,11 @@ class Limits(Value, frozen=True):
 
 
 class Candidate(Value, frozen=True):
-    """One generated change, not judged yet. ``note`` says in a few words what it does."""
+    """One generated change, not judged yet. ``note`` says in a few words what it does.
+
+    ``logprob`` is the gain in summed log-probability over the text that it replaces (a rewrite's is
+    its own), so that candidates of one model compare across places.
+    """
 
     id: str
     edits: tuple[Edit, ...]

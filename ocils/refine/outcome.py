@@ -1,0 +1,125 @@
+"""Why a run ended, in one sentence for the user, and what the baseline allows.
+
+Not covered: how it is shown (``server/``, ``cli``).
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from ocils.domain.events import Finished
+from ocils.domain.judging import (
+    Baseline,
+    Broken,
+    Failed,
+    Killed,
+    Passed,
+    TestId,
+    TimedOut,
+    Unjudged,
+    Verdict,
+)
+from ocils.domain.model import Manifest
+from ocils.domain.session import Limits, Proposal, Session
+from ocils.domain.target import EditTarget
+from ocils.refine.attempts import Attempts
+
+
+def goals(baseline: Baseline) -> tuple[TestId, ...]:
+    """Return the red tests that reach the target and are not red for lack of isolation alone."""
+    isolated = {case.test for case in baseline.cases if case.kind == "isolation"}
+    reaching = set(baseline.reaching)
+    return tuple(t for t in baseline.red if t in reaching and t not in isolated)
+
+
+def nothing_to_do(baseline: Baseline, target: EditTarget) -> Finished | None:
+    """Return why there is nothing to search for, or None when there is."""
+    if goals(baseline):
+        return None
+    name = target.name
+    red, count = baseline.red, len(baseline.cases)
+    if not count:
+        return Finished("no_tests", f"no tests were found; write one that calls `{name}` first")
+    if not baseline.reaching:
+        return Finished("no_tests", f"none of the {count} tests runs `{name}`; write one that does")
+    if not red:
+        return Finished(
+            "already_green", f"all {len(baseline.reaching)} tests that run `{name}` pass already"
+        )
+    isolated = [c for c in baseline.cases if c.kind == "isolation" and c.test in baseline.reaching]
+    if isolated:
+        return Finished(
+            "unjudged",
+            f"{isolated[0].test} fails only because tests run without network and outside your "
+            f"home ({isolated[0].message}); nothing was tried",
+        )
+    return Finished(
+        "no_tests",
+        f"{len(red)} of {count} tests fail, but none of those runs `{name}`; "
+        f"go to a function that {red[0]} runs",
+    )
+
+
+def unusable(verdict: Verdict) -> Finished:
+    """Return the end of a run whose baseline could not be had."""
+    match verdict:
+        case Broken(why=why, kind="empty"):
+            return Finished("no_tests", f"no tests were found: {why}", verdict=verdict)
+        case Broken(why=why, missing_module=module):
+            mend = f"; install {module} into the workspace's environment" if module else ""
+            return Finished(
+                "broken", f"the tests cannot be collected: {why}{mend}", verdict=verdict
+            )
+        case TimedOut(seconds=seconds, running=running):
+            where = f" ({running} was running)" if running else ""
+            message = f"the tests did not end within {seconds:.0f} s{where}"
+            return Finished("timeout", message, verdict=verdict)
+        case Killed(why=why, detail=detail):
+            return Finished(
+                "unjudged", f"the test run was ended: {why} {detail}".rstrip(), verdict=verdict
+            )
+        case Unjudged(why=why, detail=detail):
+            said = f"{why}: {detail}" if detail else why
+            return Finished("unjudged", f"the tests could not be judged: {said}", verdict=verdict)
+        case Passed() | Failed():
+            return Finished("unjudged", "the test run gave no usable report", verdict=verdict)
+        case _:
+            assert_never(verdict)
+
+
+def of_run(baseline: Baseline, target: EditTarget | None) -> Finished:
+    """Return the end of a plain test run."""
+    red, count = len(baseline.red), len(baseline.cases)
+    reach = f"; {len(baseline.reaching)} run `{target.name}`" if target else ""
+    if not red:
+        return Finished("already_green", f"all {count} tests pass{reach}")
+    return Finished("exhausted", f"{red} of {count} tests fail{reach}")
+
+
+def exhausted(attempts: Attempts, manifest: Manifest, session: Session, limits: Limits) -> Finished:
+    """Return the end of a search that found nothing that held."""
+    tried = attempts.count
+    name = session.target.name
+    if tried >= limits.candidates or (session.turns and len(session.turns) >= limits.turns):
+        why = f"{tried} candidates were judged"
+    else:
+        why = f"{tried} candidates were judged and no idea was left, or time ran out"
+    refuted = (
+        f", {len(attempts.greens)} of them green but not when run again" if attempts.greens else ""
+    )
+    beyond = ""
+    if not manifest.chat:
+        beyond = (
+            f"; {manifest.name} mends slips of a line or two, and does not write functions from "
+            "prose: for more, use a code model that chats (Qwen2.5-Coder, OpenCodeInterpreter)"
+        )
+    message = f"`{name}` is not mended: {why}{refuted}{beyond}"
+    return Finished("exhausted", message, session, attempts.best)
+
+
+def green_message(proposal: Proposal) -> str:
+    """Say what the offered change does."""
+    mended = len(proposal.mended)
+    flaky = f"; {len(proposal.flaky)} flaky tests were set apart" if proposal.flaky else ""
+    tests = "test" if mended == 1 else "tests"
+    return f"{mended} failing {tests} of `{proposal.target.name}` now pass, confirmed afresh{flaky}"

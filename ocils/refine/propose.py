@@ -1,0 +1,105 @@
+"""From confirmed greens to the one proposal.
+
+Not covered: comparing greens on recorded inputs; other greens are listed as rivals, unranked by
+behaviour.
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+
+from ocils.domain.cancel import CancelToken
+from ocils.domain.judging import Failed, Passed, Plan, Probe
+from ocils.domain.session import Judged, Proposal, Rival
+from ocils.domain.target import EditTarget
+from ocils.domain.text import Document, Snapshot
+from ocils.ports import Sandbox
+from ocils.refine.distinct import new_target_text
+from ocils.refine.green import Confirmed
+from ocils.refine.localize import holes
+from ocils.refine.rank import cost
+
+_RIVALS = 3
+
+
+def cost_of(judged: Judged, document: Document, target: EditTarget) -> float:
+    """Return what offering this candidate would cost; the least is offered."""
+    old = new_target_text(document, target, ())
+    return cost(judged.candidate, old, new_target_text(document, target, judged.candidate.edits))
+
+
+def propose(
+    judged: Judged,
+    confirmed: Confirmed,
+    greens: list[Judged],
+    snapshot: Snapshot,
+    target: EditTarget,
+    unexecuted: tuple[int, ...],
+) -> Proposal:
+    """Build the proposal for a confirmed green."""
+    others = [g.candidate for g in greens if g.candidate.id != judged.candidate.id]
+    edited = sorted({edit.path for edit in judged.candidate.edits})
+    documents = tuple(
+        (path, doc.hash) for path in edited if (doc := snapshot.document(path)) is not None
+    )
+    return Proposal(
+        target=target,
+        edits=judged.candidate.edits,
+        snapshot=snapshot.hash,
+        documents=documents,
+        verdict=judged.verdict,
+        candidate=judged.candidate,
+        mended=confirmed.mended,
+        flaky=confirmed.flaky,
+        unexecuted=unexecuted,
+        rivals=tuple(Rival(c, f"also green: {c.note}") for c in others[:_RIVALS]),
+    )
+
+
+async def unexecuted_lines(
+    judged: Judged,
+    confirmed: Confirmed,
+    document: Document,
+    snapshot: Snapshot,
+    target: EditTarget,
+    sandbox: Sandbox,
+    cancel: CancelToken,
+) -> tuple[int, ...]:
+    """Return the statements' first lines (1-based, in the new text) that no test ran.
+
+    One more warm run, with line coverage of the new text. Nothing is said when that run fails.
+    """
+    text = new_target_text(document, target, judged.candidate.edits)
+    count = text.count("\n")
+    probe = Probe(target.path, target.first_line, target.first_line + count)
+    cases = judged.verdict.cases if isinstance(judged.verdict, Passed) else ()
+    tests = tuple(dict.fromkeys([*confirmed.mended, *(case.test for case in cases)]))
+    plan = Plan(tests=tests, seconds=60.0, probe=probe)
+    verdict = await sandbox.judge(snapshot, judged.candidate.edits, plan, cancel)
+    if not isinstance(verdict, Passed | Failed) or verdict.coverage is None:
+        return ()
+    ran = verdict.coverage.lines() | set(verdict.coverage.collection)
+    source = textwrap.dedent(text)
+    first = holes(source, target.first_line)
+    definitions = _definition_lines(source, target.first_line)
+    return tuple(
+        hole.first
+        for hole in first
+        if hole.first not in definitions
+        and not any(n in ran for n in range(hole.first, hole.last + 1))
+    )
+
+
+def _definition_lines(source: str, first_line: int) -> set[int]:
+    """Return the lines of ``def`` and decorators, which run when the module is imported."""
+    try:
+        module = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return set()
+    found: set[int] = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            found.update(range(first_line + first - 1, first_line + node.body[0].lineno - 1))
+    return found

@@ -1,0 +1,114 @@
+"""Small edits of suspicious lines, ranked by the model.
+
+An edit's rank is the log-probability gain of its lines over the old lines, plus the logarithm of
+its statement's suspicion. Scoring goes statement by statement, the most suspicious first, so that
+judging can begin before everything is scored.
+
+Not covered: making the edits (``source/edits.py``); models that cannot fill holes leave the order
+to suspicion alone.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import NamedTuple
+
+from ocils.domain.cancel import CancelToken
+from ocils.domain.model import Infill
+from ocils.domain.target import Context, Hole
+from ocils.domain.text import Document
+from ocils.ports import Engine
+from ocils.prompt import infill
+from ocils.refine.localize import Suspect
+from ocils.source.edits import SmallEdit, small_edits
+
+_CHUNK = 128  # edits scored at once: about a second of a small model's work
+_WINDOW = 256  # tokens shown for scoring; far lines hardly change the order of near edits
+
+
+class Ranked(NamedTuple):
+    """An edit, its log-probability gain over the old text, and where it stands."""
+
+    rank: float
+    order: int
+    edit: SmallEdit
+    logprob: float
+
+
+class RankedEdits:
+    """The target's small edits, best first, scored as they are needed. Used by one task."""
+
+    def __init__(
+        self,
+        document: Document,
+        context: Context,
+        suspects: tuple[Suspect, ...],
+        engine: Engine,
+        cancel: CancelToken,
+    ) -> None:
+        self._context = context
+        self._engine = engine
+        self._cancel = cancel
+        self._heap: list[Ranked] = []
+        self._order = 0
+        weight = {line: s.suspicion for s in reversed(suspects) for line in _lines(s.hole)}
+        edits = small_edits(document, context.target, sorted(weight))
+        self._waiting = sorted(
+            ((_weight(edit.hole, weight), edit) for edit in edits), key=lambda pair: -pair[0]
+        )
+
+    async def ready(self) -> bool:
+        """Score the next statements' edits beside those left over; tell whether one can be popped."""
+        if self._waiting:
+            await self._score_some()
+        return bool(self._heap)
+
+    def pop(self) -> Ranked | None:
+        """Return the best edit that is scored, or None."""
+        return heapq.heappop(self._heap) if self._heap else None
+
+    async def _score_some(self) -> None:
+        chunk = self._waiting[:_CHUNK]
+        self._waiting = self._waiting[_CHUNK:]
+        gains = await self._gains([edit for _, edit in chunk])
+        for (suspicion, edit), gain in zip(chunk, gains, strict=True):
+            rank = -(gain + math.log(suspicion))
+            heapq.heappush(self._heap, Ranked(rank, self._order, edit, gain))
+            self._order += 1
+
+    async def _gains(self, edits: list[SmallEdit]) -> list[float]:
+        manifest = self._engine.manifest
+        if manifest.infill is None:
+            return [0.0] * len(edits)
+        prompts: dict[Hole, Infill] = {}
+        for edit in edits:
+            if edit.hole not in prompts:
+                prompts[edit.hole] = infill.render(
+                    self._context,
+                    edit.hole,
+                    manifest,
+                    self._engine.count_tokens,
+                    room=64,
+                    limit=_WINDOW,
+                )
+        pairs = [(prompts[edit.hole], self._middle(edit.lines)) for edit in edits]
+        # The old lines are scored too: only the gain compares across statements.
+        pairs += [(prompt, prompt.was) for prompt in prompts.values()]
+        scores = await self._engine.score(pairs, self._cancel)
+        if not scores:
+            return [0.0] * len(edits)
+        old = dict(zip(prompts, scores[len(edits) :], strict=True))
+        return [score - old[edit.hole] for edit, score in zip(edits, scores, strict=False)]
+
+    def _middle(self, lines: tuple[str, ...]) -> str:
+        indent = self._context.target.indent
+        return infill.middle([line.removeprefix(indent) for line in lines], self._engine.manifest)
+
+
+def _lines(hole: Hole) -> range:
+    return range(hole.first, max(hole.first, hole.last) + 1)
+
+
+def _weight(hole: Hole, weight: dict[int, float]) -> float:
+    return max((weight.get(line, 0.01) for line in _lines(hole)), default=0.01)

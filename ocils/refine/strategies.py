@@ -1,0 +1,207 @@
+"""Which candidates come next: *edit*, *infill* and *rewrite* turns, from what was judged so far.
+
+A turn is one batch from one prompt (an *edit* turn has no prompt: the model only ranks). Every
+candidate is new by its syntax tree and adds no syntax error. The schedule alternates, because each
+source reaches what the others cannot: edits are quick and near, infills bring new words, rewrites
+new structure.
+
+Not covered: *extend* (longest trusted prefix), judging.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import NamedTuple
+
+from ocils.domain.cancel import CancelToken
+from ocils.domain.judging import Verdict
+from ocils.domain.model import Chat, Infill, Prompt, Sampling, StrategyName
+from ocils.domain.session import Candidate, Feedback, Judged, Limits
+from ocils.domain.target import Context, Hole, Task
+from ocils.domain.text import Document, Edit
+from ocils.ports import Engine
+from ocils.prompt import chat, infill, reply
+from ocils.refine import feedback
+from ocils.refine.distinct import new_target_text, normal_form
+from ocils.refine.localize import Suspect
+from ocils.refine.ranked import RankedEdits
+from ocils.source.splice import add_import, new_errors, replace_lines, replace_target
+
+_ROWS = 16  # replies a hole: more than that are mostly repeats with a small model
+_EDITS = 40  # edits a turn
+_LINE_TOKENS = 48
+
+
+class Batch(NamedTuple):
+    """A turn's candidates, made as they are asked for."""
+
+    strategy: StrategyName
+    hole: Hole | None
+    prompt: Prompt | None
+    candidates: AsyncGenerator[Candidate, None]
+
+
+class Search:
+    """The state of one search: what was proposed, what is left to propose. Used by one task."""
+
+    def __init__(
+        self,
+        document: Document,
+        context: Context,
+        suspects: tuple[Suspect, ...],
+        engine: Engine,
+        limits: Limits,
+        *,
+        task: Task = "repair",
+        failures: str = "",
+        seed: int = 0,
+        cancel: CancelToken,
+    ) -> None:
+        self._document = document
+        self._context = context
+        self._engine = engine
+        self._limits = limits
+        self._task = task
+        self._failures = failures
+        self._seed = seed
+        self._cancel = cancel
+        self._seen = {normal_form(new_target_text(document, context.target, ()))}
+        self._made = 0
+        self._replies: dict[str, str] = {}
+        self._rounds: list[tuple[str, Feedback]] = []
+        self._ranked = RankedEdits(document, context, suspects, engine, cancel)
+        self._holes = _prompted_holes(suspects, task, context)
+        self._schedule = _schedule(engine.manifest.strategies, task)
+        self._step = 0
+
+    async def next_turn(self) -> Batch | None:
+        """Return the next turn, or None when no idea is left."""
+        for _ in range(len(self._schedule)):
+            strategy = self._schedule[self._step % len(self._schedule)]
+            self._step += 1
+            if strategy == "edit" and await self._ranked.ready():
+                return Batch("edit", None, None, self._edits())
+            if strategy == "infill" and self._holes:
+                hole, show_was = self._holes.pop(0)
+                prompt = infill.render(
+                    self._context,
+                    hole,
+                    self._engine.manifest,
+                    self._engine.count_tokens,
+                    room=self._room(hole),
+                    show_was=show_was,
+                )
+                return Batch("infill", hole, prompt, self._infills(hole, prompt))
+            if strategy == "rewrite":
+                talk = chat.render(self._context, self._task, self._failures, self._rounds[-2:])
+                return Batch("rewrite", None, talk, self._rewrites(talk))
+        return None
+
+    def learn(self, judged: Judged, verdict: Verdict) -> Feedback | None:
+        """Take the turn's best attempt into the conversation; return the feedback it gave."""
+        said = self._replies.get(judged.candidate.id)
+        if said is None:
+            return None
+        written = feedback.write(verdict)
+        self._rounds.append((said, written))
+        return written
+
+    def is_new(self, edits: tuple[Edit, ...]) -> bool:
+        """Tell whether ``edits`` give a target that was not proposed before and still parses."""
+        if not edits:
+            return False
+        form = normal_form(new_target_text(self._document, self._context.target, edits))
+        if form in self._seen or new_errors(self._document, edits):
+            return False
+        self._seen.add(form)
+        return True
+
+    async def _edits(self) -> AsyncGenerator[Candidate, None]:
+        given = 0
+        while given < _EDITS and (ranked := self._ranked.pop()) is not None:
+            if self.is_new(ranked.edit.edits):
+                given += 1
+                yield self._candidate("edit", ranked.edit.edits, ranked.logprob, ranked.edit.note)
+
+    async def _infills(self, hole: Hole, prompt: Infill) -> AsyncGenerator[Candidate, None]:
+        target = self._context.target
+        sampling = Sampling(_ROWS, self._room(hole), temperature=0.8, seed=self._seed + self._step)
+        known = await self._engine.score([(prompt, self._old(hole))], self._cancel)
+        old = known[0] if known else 0.0
+        async with aclosing(self._engine.generate(prompt, sampling, self._cancel)) as rows:
+            async for row in rows:
+                edits = replace_lines(
+                    self._document, hole, infill.lines_of(row.text), indent=target.indent
+                )
+                if row.finish == "stop" and self.is_new(edits):
+                    note = f"line {hole.first}: " + " ".join(row.text.split())[:60]
+                    yield self._candidate("infill", edits, row.logprob - old, note)
+
+    async def _rewrites(self, prompt: Chat) -> AsyncGenerator[Candidate, None]:
+        target = self._context.target
+        sampling = Sampling(8, self._limits.tokens, temperature=0.8, seed=self._seed + self._step)
+        async with aclosing(self._engine.generate(prompt, sampling, self._cancel)) as rows:
+            async for row in rows:
+                edits = self._rewritten(reply.extract(row.text, target.name))
+                if self.is_new(edits):
+                    made = self._candidate("rewrite", edits, row.logprob, "the whole function")
+                    self._replies[made.id] = row.text
+                    yield made
+
+    def _rewritten(self, found: reply.Extracted | None) -> tuple[Edit, ...]:
+        """Return the edits of a rewrite: the target, helpers before a plain function, imports."""
+        if found is None:
+            return ()
+        target = self._context.target
+        helpers = () if target.indent else found.helpers
+        edits = replace_target(self._document, target, "\n\n\n".join((*helpers, found.source)))
+        for statement in found.imports:
+            edits += add_import(self._document, statement)
+        return edits
+
+    def _old(self, hole: Hole) -> str:
+        """Return the hole's old text as the model would write it."""
+        first = self._context.target.first_line
+        lines = self._context.source.split("\n")[hole.first - first : hole.last - first + 1]
+        return infill.middle(lines, self._engine.manifest)
+
+    def _candidate(
+        self, strategy: StrategyName, edits: tuple[Edit, ...], logprob: float, note: str
+    ) -> Candidate:
+        self._made += 1
+        return Candidate(f"{strategy}-{self._made}", edits, logprob, strategy, note=note)
+
+    def _room(self, hole: Hole) -> int:
+        lines = max(1, hole.last - hole.first + 1)
+        most = self._engine.manifest.context // 2
+        return min(_LINE_TOKENS * lines + _LINE_TOKENS // 2, self._limits.tokens, most)
+
+
+def _schedule(strategies: tuple[StrategyName, ...], task: Task) -> tuple[StrategyName, ...]:
+    """Order the turns: a model that chats begins there; nothing is edited in an empty body."""
+    order: list[StrategyName] = ["rewrite"] if "rewrite" in strategies else []
+    if "edit" in strategies and task != "implement":
+        order.append("edit")
+    if "infill" in strategies:
+        order += ["infill", "infill", "infill"]
+    return tuple(order)
+
+
+def _prompted_holes(
+    suspects: tuple[Suspect, ...], task: Task, context: Context
+) -> list[tuple[Hole, bool]]:
+    """List the holes to fill, with and without their old text, the most suspicious first.
+
+    To implement a function its whole body is one hole; a few insertions before the most suspicious
+    statements come last, for a line that is missing.
+    """
+    if task == "implement":
+        first = min((s.hole.first for s in suspects), default=context.target.last_line)
+        body = Hole(max(first, context.target.first_line + 1), context.target.last_line)
+        return [(body, False)] * 4
+    holes: list[tuple[Hole, bool]] = []
+    for suspect in suspects:
+        holes += [(suspect.hole, True), (suspect.hole, False)]
+    inserts = [s.hole for s in suspects[:4] if s.hole.first > context.target.first_line]
+    return holes + [(Hole(hole.first, hole.first - 1), False) for hole in inserts]

@@ -1,0 +1,130 @@
+"""What may be set, and by whom.
+
+``UserSettings`` come from the user alone: their file, their editor. ``WorkspaceSettings`` come from
+the repository (``[tool.ocils]`` in ``pyproject.toml``) and can only tune harmless things, so that
+cloning a repository never chooses an interpreter, a runtime or a server (decision 11).
+
+Not covered: consent stored per workspace.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import platformdirs
+
+from ocils.domain.base import Value
+from ocils.domain.errors import InvalidSettings
+from ocils.domain.session import Limits
+
+_S = TypeVar("_S", bound=Value)
+
+
+class ModelSettings(Value, frozen=True):
+    """Which model: a manifest's name or a folder's path. ``threads`` 0 takes all cores."""
+
+    name: str = "ocils-tiny"
+    threads: int = 0
+    idle_seconds: float = 300.0
+
+
+class SandboxSettings(Value, frozen=True):
+    """Where candidates run. ``slots`` 0 takes one a core. ``python`` overrides what is found."""
+
+    slots: int = 0
+    memory: int = 2048
+    python: str = ""
+
+
+class RefineSettings(Value, frozen=True):
+    """How long to go on; 0 keeps what the next level says (workspace over user over built-in)."""
+
+    turns: int = 0
+    candidates: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+
+
+class UserSettings(Value, frozen=True):
+    """What the user may set: ``settings.toml`` in their config folder, or their editor."""
+
+    model: ModelSettings = ModelSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    refine: RefineSettings = RefineSettings()
+    record: bool = True
+
+
+class WorkspaceSettings(Value, frozen=True):
+    """What a repository may set: limits, and the test files or folders that count (relative)."""
+
+    refine: RefineSettings = RefineSettings()
+    tests: tuple[str, ...] = ()
+
+
+def user_file() -> Path:
+    """Return where the user's settings are kept; the file need not exist."""
+    return Path(platformdirs.user_config_dir("ocils")) / "settings.toml"
+
+
+def load_user(path: Path | None = None) -> UserSettings:
+    """Read the user's settings; none is fine. Raises ``InvalidSettings``."""
+    path = path or user_file()
+    return parse(_table(path), UserSettings, str(path)) if path.is_file() else UserSettings()
+
+
+def load_workspace(root: str) -> WorkspaceSettings:
+    """Read ``[tool.ocils]`` of the workspace's ``pyproject.toml``. Raises ``InvalidSettings``."""
+    path = Path(root) / "pyproject.toml"
+    if not path.is_file():
+        return WorkspaceSettings()
+    tool = _table(path).get("tool", {})
+    table = tool.get("ocils", {}) if isinstance(tool, dict) else {}
+    reserved = sorted(set(table) & (set(UserSettings.__struct_fields__) - {"refine"}))
+    if reserved:
+        raise InvalidSettings(
+            f"{path} sets '{reserved[0]}' under [tool.ocils], which only you may set",
+            mend=f"remove it there; if you want it, put it into {user_file()}",
+        )
+    return parse(table, WorkspaceSettings, f"{path} [tool.ocils]")
+
+
+def parse(table: object, kind: type[_S], where: str) -> _S:
+    """Turn a table of plain values into settings; ``where`` names the source in messages."""
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as problem:
+        known = ", ".join(kind.__struct_fields__)
+        raise InvalidSettings(
+            f"{where}: {_lower(str(problem))}", mend=f"known settings here are: {known}"
+        ) from problem
+
+
+def limits(user: UserSettings, workspace: WorkspaceSettings) -> Limits:
+    """Combine the built-in limits with what the user and the repository set."""
+    built_in = Limits()
+    first = (workspace.refine, user.refine)
+    return Limits(
+        turns=next((r.turns for r in first if r.turns), built_in.turns),
+        candidates=next((r.candidates for r in first if r.candidates), built_in.candidates),
+        tokens=next((r.tokens for r in first if r.tokens), built_in.tokens),
+        seconds=next((r.seconds for r in first if r.seconds), built_in.seconds),
+        memory=user.sandbox.memory,
+    )
+
+
+def _table(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise InvalidSettings(
+            f"{path} is not valid TOML: {_lower(str(problem))}", mend="mend that line"
+        ) from problem
+    except OSError as problem:
+        raise InvalidSettings(f"{path} cannot be read: {problem}") from problem
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
