@@ -1,0 +1,164 @@
+"""Code actions and code lenses of one document: pure, instant, no model, no IO.
+
+Not covered: what is done when one is chosen (``handlers.py``).
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Sequence
+
+from lsprotocol import types
+
+from ocils.domain.errors import OcilsError
+from ocils.domain.target import EditTarget
+from ocils.server.diagnostics import Finding
+from ocils.server.documents import OpenDocument
+from ocils.server.protocol import CommandName
+from ocils.source.target import SourceTree, locate, targets
+
+_REWRITE = types.CodeActionKind.RefactorRewrite
+_QUICK = types.CodeActionKind.QuickFix
+
+
+def code_actions(
+    opened: OpenDocument,
+    params: types.CodeActionParams,
+    findings: Sequence[Finding],
+    *,
+    kept: frozenset[str] = frozenset(),
+    tags: bool = False,
+) -> list[types.CodeAction]:
+    """Return what can be done where the range starts; empty where there is no function.
+
+    ``findings`` are the document's present ones; those on the range's lines are offered a quick
+    fix. ``kept`` names the targets of which a verified edit could not be applied. ``tags``: the
+    client knows action tags.
+    """
+    only = params.context.only
+    offered = [
+        *_fixes(params, findings),
+        *(_rewrites(opened, params, kept) if opened.tree is not None else ()),
+    ]
+    if not tags:
+        for action in offered:
+            action.tags = None
+    return [a for a in offered if only is None or any(_under(str(a.kind), str(k)) for k in only)]
+
+
+def _under(kind: str, wanted: str) -> bool:
+    """Tell whether ``kind`` is ``wanted`` or below it; kinds are paths with dots."""
+    kind, wanted = _plain(kind), _plain(wanted)
+    return wanted == "" or kind == wanted or kind.startswith(wanted + ".")
+
+
+def _plain(kind: str) -> str:
+    return kind.value if isinstance(kind, types.CodeActionKind) else kind
+
+
+def _fixes(params: types.CodeActionParams, findings: Sequence[Finding]) -> list[types.CodeAction]:
+    first, last = params.range.start.line, params.range.end.line
+    by_target: dict[tuple[str, str], list[types.Diagnostic]] = {}
+    for finding in findings:
+        line = finding.diagnostic.range.start.line
+        if finding.fixable and first <= line <= max(first, last):
+            by_target.setdefault((finding.uri, finding.name), []).append(finding.diagnostic)
+    return [
+        _action(
+            f"Refine {name} until green", _QUICK, CommandName.REFINE, uri, name, diagnostics=found
+        )
+        for (uri, name), found in by_target.items()
+    ]
+
+
+def _rewrites(
+    opened: OpenDocument, params: types.CodeActionParams, kept: frozenset[str]
+) -> list[types.CodeAction]:
+    assert opened.tree is not None
+    try:
+        target = locate(opened.tree, opened.lines.offset(params.range.start))
+    except OcilsError:
+        # No function there, or one that cannot be parsed: the editor's menu is no place to say so.
+        return []
+    uri, name = opened.uri, target.name
+    refine = _action(f"Refine {name} until green", _REWRITE, CommandName.REFINE, uri, name)
+    run = _action(f"Run tests of {name}", _REWRITE, CommandName.RUN_TESTS, uri, name, model=False)
+    if target.is_test:
+        run.title = f"Run {name}"
+        refine.title = f"Refine what {name} tests until green"
+        return [run, refine]
+    offered = [refine, run]
+    if name in kept:
+        title = f"Apply the verified edit of {name} that was kept"
+        offered.insert(0, _action(title, _REWRITE, CommandName.APPLY_KEPT, uri, name))
+    if is_stub(opened.tree, target):
+        title = f"Generate implementation of {name}"
+        offered.insert(0, _action(title, _REWRITE, CommandName.GENERATE, uri, name))
+    return offered
+
+
+def code_lenses(opened: OpenDocument, findings: Sequence[Finding]) -> list[types.CodeLens]:
+    """Return ``Run | Refine`` above each test and above each target that a finding is about."""
+    if opened.tree is None:
+        return []
+    failing = {f.name for f in findings if f.fixable and f.path == opened.document.path}
+    lenses: list[types.CodeLens] = []
+    for target in targets(opened.tree):
+        if not target.is_test and target.name not in failing:
+            continue
+        at = opened.lines.position(target.span.start)
+        where = types.Range(at, at)
+        argument: list[object] = [{"uri": opened.uri, "name": target.name}]
+        lenses += [
+            types.CodeLens(where, types.Command("Run", CommandName.RUN_TESTS, None, argument)),
+            types.CodeLens(where, types.Command("Refine", CommandName.REFINE, None, argument)),
+        ]
+    return lenses
+
+
+def is_stub(tree: SourceTree, target: EditTarget) -> bool:
+    """Tell whether a function has nothing in its body yet: ``pass``, ``...``, a docstring, or a
+    ``NotImplementedError``."""
+    text = target.indent + tree.decode(target.span)
+    try:
+        node = ast.parse(textwrap.dedent(text)).body[0]
+    except (SyntaxError, ValueError, IndexError, RecursionError):
+        return False
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    return all(_says_nothing(statement) for statement in node.body)
+
+
+def _says_nothing(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Pass():
+            return True
+        case ast.Expr(value=ast.Constant(value=value)):
+            return value is ... or isinstance(value, str)
+        case ast.Raise(exc=ast.Name(id="NotImplementedError")):
+            return True
+        case ast.Raise(exc=ast.Call(func=ast.Name(id="NotImplementedError"))):
+            return True
+        case ast.Return(value=ast.Name(id="NotImplemented")):
+            return True
+    return False
+
+
+def _action(
+    title: str,
+    kind: types.CodeActionKind,
+    command: CommandName,
+    uri: str,
+    name: str,
+    *,
+    model: bool = True,
+    diagnostics: list[types.Diagnostic] | None = None,
+) -> types.CodeAction:
+    return types.CodeAction(
+        title,
+        kind,
+        diagnostics=diagnostics,
+        command=types.Command(title, command, None, [{"uri": uri, "name": name}]),
+        tags=[types.CodeActionTag.LlmGenerated] if model else None,
+    )
