@@ -1,0 +1,5 @@
+"""``python -m ocils``."""
+
+from ocils.cli import main
+
+raise SystemExit(main())

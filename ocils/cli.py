@@ -1,0 +1,274 @@
+"""The door: ``ocils refine | run | serve | doctor | bench | demo``.
+
+Exit codes: 0 confirmed green (or nothing to mend), 1 not green, 2 usage, 3 environment. Only
+``refine --apply`` writes, at the very end, after checking that the file is still the one judged.
+
+Not covered: how a run works (``refine/``), how it looks (``console.py``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from ocils import __version__
+from ocils.apply import write_edits
+from ocils.console import Narrator, difference, print_difference
+from ocils.domain.cancel import CancelToken
+from ocils.domain.errors import EnvironmentProblem, OcilsError, TargetNotFound
+from ocils.domain.events import Event, Finished, ProposalReady
+from ocils.domain.session import Proposal, Session
+from ocils.domain.target import EditTarget
+from ocils.domain.text import Snapshot
+from ocils.settings import limits, load_user
+from ocils.wiring import House, build, checkup
+
+GREEN, NOT_GREEN, USAGE, ENVIRONMENT = 0, 1, 2, 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="ocils: %(message)s")
+    try:
+        code: int = arguments.command(arguments)
+    except OcilsError as problem:
+        print(f"ocils: {problem}", file=sys.stderr)
+        return ENVIRONMENT if isinstance(problem, EnvironmentProblem) else USAGE
+    except KeyboardInterrupt:
+        print("ocils: interrupted; nothing was changed", file=sys.stderr)
+        return NOT_GREEN
+    except BrokenPipeError:
+        # The reader of our output went away; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOT_GREEN
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ocils", description="Make failing tests pass, locally: propose, judge, confirm."
+    )
+    parser.add_argument("--version", action="version", version=f"ocils {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[..., int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=command)
+        return sub
+
+    sub = add("refine", _refine, "search for an edit that turns a function's failing tests green")
+    sub.add_argument("target", metavar="PATH[::NAME]", help="file.py::Class.method")
+    _run_options(sub)
+    how = sub.add_mutually_exclusive_group()
+    how.add_argument("--apply", action="store_true", help="write the confirmed edit to the file")
+    how.add_argument("--diff", action="store_true", help="print only the difference on stdout")
+    sub.add_argument("--seed", type=int, default=0, help="seed of the sampling (default 0)")
+    sub.add_argument("-v", "--verbose", action="store_true", help="tell every candidate's verdict")
+
+    sub = add("run", _run, "run the workspace's tests and tell which reach a function")
+    sub.add_argument("target", metavar="PATH[::NAME]")
+    _run_options(sub)
+
+    sub = add("serve", _serve, "serve the Language Server Protocol on stdin and stdout")
+    sub.add_argument("--tcp", metavar="HOST:PORT", help="listen on a socket instead, to debug")
+
+    sub = add("doctor", _doctor, "tell what works here, and what to do about what does not")
+    sub.add_argument("path", nargs="?", default=".", help="a file or folder of the workspace")
+    return parser
+
+
+def _run_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--line", type=int, help="the function at this line, instead of a name")
+    sub.add_argument(
+        "--tests", action="append", default=[], metavar="PATH", help="only these tests"
+    )
+    sub.add_argument("--json", action="store_true", help="print events as JSON lines on stdout")
+
+
+def _refine(arguments: argparse.Namespace) -> int:
+    async def job(house: House, cancel: CancelToken) -> int:
+        from ocils.refine.loop import refine
+
+        target, snapshot = await _located(house, arguments)
+        if target is None:
+            name = arguments.target
+            raise TargetNotFound(
+                f"no function is named in {name}", mend=f"say {name}::function, or --line N"
+            )
+        ports = house.ports(snapshot.root)
+        workspace = house.workspace_settings(snapshot.root)
+        session = Session(
+            id=uuid.uuid4().hex[:12],
+            task="repair",
+            target=target,
+            snapshot=snapshot.hash,
+            model=ports.engine.identity,
+            limits=limits(house.settings, workspace),
+            seed=arguments.seed,
+        )
+        paths = tuple(arguments.tests) or workspace.tests
+        quiet = arguments.diff or arguments.json
+        started = time.monotonic()
+        events = refine(session, snapshot, ports, cancel, paths)
+        end, proposal = await _narrated(events, arguments, quiet=quiet)
+        if proposal is not None:
+            _deliver(snapshot, proposal, arguments, time.monotonic() - started)
+        return _exit_code(end)
+
+    return _async(job)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    async def job(house: House, cancel: CancelToken) -> int:
+        from ocils.refine.loop import run_tests
+
+        target, snapshot = await _located(house, arguments)
+        workspace = house.workspace_settings(snapshot.root)
+        paths = tuple(arguments.tests) or workspace.tests
+        events = run_tests(target, snapshot, house.ports(snapshot.root), cancel, paths)
+        end, _ = await _narrated(events, arguments, quiet=arguments.json)
+        return _exit_code(end)
+
+    return _async(job)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from ocils.server.app import serve_stdio, serve_tcp
+
+    house = build()
+    if arguments.tcp:
+        host, _, port = arguments.tcp.rpartition(":")
+        if not port.isdigit():
+            raise TargetNotFound(f"'{arguments.tcp}' is not HOST:PORT")
+        serve_tcp(house, host or "127.0.0.1", int(port))
+    else:
+        serve_stdio(house)
+    return GREEN
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    console = Console()
+    fine = True
+    for check in checkup(load_user(), str(Path(arguments.path).resolve())):
+        sign = "[green]✓[/green]" if check.ok else "[red]✗[/red]"
+        console.print(f"{sign} {check.name}: ", end="")
+        console.print(check.detail, markup=False, highlight=False, soft_wrap=True)
+        if not check.ok and check.mend:
+            console.print(f"    → {check.mend}", markup=False, highlight=False, soft_wrap=True)
+        fine = fine and check.ok
+    return GREEN if fine else ENVIRONMENT
+
+
+async def _located(
+    house: House, arguments: argparse.Namespace
+) -> tuple[EditTarget | None, Snapshot]:
+    """Return the target that the arguments name, if they name one, and the snapshot it is in."""
+    from ocils.source.target import SourceTree, locate, locate_name
+
+    path, name = _split(arguments.target)
+    snapshot = await house.workspace(str(path)).snapshot()
+    if not name and not arguments.line:
+        return None, snapshot
+    document = snapshot.document(str(path))
+    if document is None:
+        raise TargetNotFound(f"{path} is not a file of the workspace {snapshot.root}")
+    tree = SourceTree.of(document)
+    if name:
+        return locate_name(tree, name.replace("::", ".")), snapshot
+    before = document.data.split(b"\n")[: arguments.line - 1]
+    return locate(tree, sum(len(line) + 1 for line in before)), snapshot
+
+
+def _split(target: str) -> tuple[Path, str]:
+    """Split PATH::NAME; the path must exist."""
+    given, _, name = target.partition("::")
+    path = Path(given).resolve()
+    if not path.exists():
+        raise TargetNotFound(f"there is no file {path}", mend="give a path as file.py::function")
+    return path, name
+
+
+async def _narrated(
+    events: AsyncGenerator[Event, None], arguments: argparse.Namespace, *, quiet: bool
+) -> tuple[Event | None, Proposal | None]:
+    """Show a run and return its last event and its proposal."""
+    # What is meant for a program goes to stdout alone; people read the narration on stderr then.
+    console = Console(stderr=quiet)
+    last: Event | None = None
+    proposal: Proposal | None = None
+    verbose = getattr(arguments, "verbose", False)
+    async with aclosing(events):
+        with Narrator(console, verbose=verbose) as narrator:
+            async for event in events:
+                last = event
+                if isinstance(event, ProposalReady):
+                    proposal = event.proposal
+                if arguments.json:
+                    print(msgspec.json.encode(event).decode(), flush=True)
+                else:
+                    narrator.tell(event)
+    return last, proposal
+
+
+def _deliver(
+    snapshot: Snapshot, proposal: Proposal, arguments: argparse.Namespace, seconds: float
+) -> None:
+    if arguments.json:
+        if arguments.apply:
+            write_edits(snapshot, proposal)
+        return
+    text = difference(snapshot, proposal)
+    if arguments.diff:
+        print(text, end="")
+        return
+    console = Console()
+    print_difference(console, text)
+    console.print(f"{seconds:.1f} s", style="dim", highlight=False)
+    if proposal.rivals:
+        notes = "; ".join(rival.candidate.note for rival in proposal.rivals)
+        console.print(f"other candidates were green too: {notes}", style="dim", markup=False)
+    if arguments.apply:
+        for path in write_edits(snapshot, proposal):
+            console.print(f"applied to {path}", markup=False, highlight=False)
+    else:
+        console.print("not applied; say --apply to write it", style="dim")
+
+
+def _exit_code(end: Event | None) -> int:
+    match end:
+        case Finished(outcome="green" | "already_green"):
+            return GREEN
+        case Finished(outcome="unjudged"):
+            return ENVIRONMENT
+        case _:
+            return NOT_GREEN
+
+
+def _async(job: Callable[[House, CancelToken], Coroutine[None, None, int]]) -> int:
+    """Run a job with a house that is closed and a token that Ctrl+C flips."""
+
+    async def run() -> int:
+        cancel = CancelToken()
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, cancel.cancel)
+        house = build()
+        try:
+            return await job(house, cancel)
+        finally:
+            await house.close()
+
+    return asyncio.run(run())

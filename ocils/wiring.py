@@ -1,0 +1,203 @@
+"""Builds engines, sandboxes, recorders and workspaces: the only place that knows the adapters.
+
+A ``House`` is handed to the server, the command line and the benches; tests hand it the shipped
+fakes. Adapters are imported when they are first needed, so that a server is up before CTranslate2
+and Docker are.
+
+Not covered: what is done with them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import platformdirs
+
+from ocils.domain.base import Value
+from ocils.domain.errors import OcilsError
+from ocils.ports import Engine, Ports, Recorder, Sandbox, Workspace
+from ocils.settings import UserSettings, WorkspaceSettings, load_user, load_workspace, parse
+
+
+class Check(Value, frozen=True):
+    """One finding of ``ocils doctor``; ``mend`` is what to do when it is not ``ok``."""
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+class House:
+    """Engines, sandboxes, recorders and workspaces of one process; made lazily, closed together.
+
+    One engine serves all workspaces; each workspace root has its own sandbox. Used from one event
+    loop.
+    """
+
+    def __init__(
+        self,
+        settings: UserSettings,
+        *,
+        engine: Callable[[UserSettings], Engine] | None = None,
+        sandbox: Callable[[str, UserSettings], Sandbox] | None = None,
+        recorder: Callable[[UserSettings], Recorder] | None = None,
+    ) -> None:
+        self.settings = settings
+        self._file_settings = settings
+        self._make_engine = engine or _engine
+        self._make_sandbox = sandbox or _sandbox
+        self._make_recorder = recorder or _recorder
+        self._engine: Engine | None = None
+        self._sandboxes: dict[str, Sandbox] = {}
+        self._workspaces: dict[str, Workspace] = {}
+        self._retired: list[Engine | Sandbox] = []
+
+    def workspace(self, path: str) -> Workspace:
+        """Return the workspace that ``path`` (a file or folder, absolute) belongs to."""
+        from ocils.workspace.disk import DiskWorkspace, find_root
+
+        root = find_root(path)
+        if root not in self._workspaces:
+            self._workspaces[root] = DiskWorkspace(root)
+        return self._workspaces[root]
+
+    def workspace_settings(self, root: str) -> WorkspaceSettings:
+        """Read what the repository sets, anew each time. Raises ``InvalidSettings``."""
+        return load_workspace(root)
+
+    def ports(self, root: str) -> Ports:
+        """Return the ports of a workspace's root."""
+        if self._engine is None:
+            self._engine = self._make_engine(self.settings)
+        if root not in self._sandboxes:
+            self._sandboxes[root] = self._make_sandbox(root, self.settings)
+        return Ports(self._engine, self._sandboxes[root], self._make_recorder(self.settings))
+
+    def configure(self, table: object) -> None:
+        """Lay an editor's settings over the user's file. Raises ``InvalidSettings``.
+
+        What they change is made anew at the next use; what runs is not disturbed.
+        """
+        base = msgspec.to_builtins(self._file_settings)
+        new = parse(_overlaid(base, table), UserSettings, "the editor's ocils settings")
+        if new.model != self.settings.model and self._engine is not None:
+            self._retired.append(self._engine)
+            self._engine = None
+        if new.sandbox != self.settings.sandbox:
+            self._retired += self._sandboxes.values()
+            self._sandboxes = {}
+        self.settings = new
+
+    async def close(self) -> None:
+        """Release the models and end the containers."""
+        things = [*self._retired, *self._sandboxes.values()]
+        if self._engine is not None:
+            things.append(self._engine)
+        self._retired, self._sandboxes, self._engine = [], {}, None
+        for thing in things:
+            await thing.close()
+
+
+def build() -> House:
+    """Return the house for this user. Raises ``InvalidSettings``."""
+    return House(load_user())
+
+
+def checkup(settings: UserSettings, path: str) -> tuple[Check, ...]:
+    """Look at everything ocils needs; starts no container and loads no weights."""
+    return (
+        _check_python(),
+        _check_container(),
+        _check_workspace(settings, path),
+        *_check_model(settings),
+    )
+
+
+def _check_python() -> Check:
+    from ocils import __version__
+
+    return Check("ocils", True, f"{__version__} on Python {sys.version.split()[0]}")
+
+
+def _check_container() -> Check:
+    from ocils.sandbox.engine_status import engine_status
+
+    status = engine_status()
+    if status.problem:
+        return Check("sandbox", False, status.problem, status.mend)
+    return Check("sandbox", True, f"Docker engine {status.version}, host runtime, no network")
+
+
+def _check_workspace(settings: UserSettings, path: str) -> Check:
+    from ocils.sandbox.runtime import find_python
+    from ocils.workspace.disk import find_root
+
+    root = find_root(path)
+    try:
+        load_workspace(root)
+        python = settings.sandbox.python or find_python(root)
+    except OcilsError as problem:
+        return Check("workspace", False, problem.message, problem.mend)
+    return Check("workspace", True, f"{root}, tests run with {python}")
+
+
+def _check_model(settings: UserSettings) -> tuple[Check, ...]:
+    from ocils.engine.hardware import cuda_devices
+    from ocils.engine.store import find, verify
+
+    gpus = cuda_devices()
+    device = f"{gpus} CUDA device(s)" if gpus else "no CUDA device: models run on the CPU"
+    try:
+        model = find(settings.model.name, _manifests())
+        verify(model)
+    except OcilsError as problem:
+        return (
+            Check("GPU", True, device),
+            Check("model", False, problem.message, problem.mend),
+        )
+    manifest = model.manifest
+    detail = f"{model.identity}, {manifest.licence}, {'/'.join(manifest.strategies)}"
+    return (Check("GPU", True, device), Check("model", True, detail))
+
+
+def _engine(settings: UserSettings) -> Engine:
+    from ocils.engine.ct2 import CTranslate2Engine
+    from ocils.engine.store import find
+
+    threads = settings.model.threads or os.cpu_count() or 1
+    model = find(settings.model.name, _manifests())
+    return CTranslate2Engine(model, threads=threads, idle_seconds=settings.model.idle_seconds)
+
+
+def _sandbox(root: str, settings: UserSettings) -> Sandbox:
+    from ocils.sandbox.pool import DockerSandbox
+
+    width = settings.sandbox.slots or os.cpu_count() or 1
+    return DockerSandbox(
+        root,
+        python=settings.sandbox.python or None,
+        width=width,
+        memory_mib=settings.sandbox.memory,
+    )
+
+
+def _recorder(settings: UserSettings) -> Recorder:
+    from ocils.record.sessions import NoSessions, SessionFiles
+
+    return SessionFiles() if settings.record else NoSessions()
+
+
+def _manifests() -> Path:
+    return Path(platformdirs.user_config_dir("ocils")) / "models"
+
+
+def _overlaid(base: object, table: object) -> object:
+    """Return ``base`` with ``table``'s values laid over it, table by table."""
+    if isinstance(base, dict) and isinstance(table, dict):
+        return {**base, **{k: _overlaid(base.get(k), v) for k, v in table.items()}}
+    return table
