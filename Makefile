@@ -1,0 +1,48 @@
+# Everything a contributor runs. `make demo` and `make test` set a bare Debian 12 machine up first.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check static bench lock stop clean
+
+PY := .venv/bin/python
+export PYTHON
+
+help: ## say what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: ## mend a random bug of a small real project, live (SEED=n repeats one)
+	@setup/install.sh python docker
+	@$(PY) -m ocils demo $(if $(SEED),--seed $(SEED))
+
+test: ## install what is missing and run everything: lint, types, import rules, all tests
+	@setup/install.sh python docker nvim
+	@$(MAKE) --no-print-directory static
+	@OCILS_REQUIRE=docker,model,nvim $(PY) -m pytest $(ARGS)
+
+check: ## the same with what this machine has: tests that lack something are skipped, with a reason
+	@setup/install.sh python
+	@$(MAKE) --no-print-directory static
+	@$(PY) -m pytest $(ARGS)
+
+static:
+	@$(PY) -m ruff check --quiet
+	@$(PY) -m ruff format --check --quiet
+	@$(PY) -m mypy --no-error-summary
+	@mkdir -p .cache && .venv/bin/lint-imports --no-logo >.cache/lint-imports.log 2>&1 \
+		|| { cat .cache/lint-imports.log; exit 1; }
+
+bench: ## measure: one JSON object a line (ONLY=name for one of them)
+	@setup/install.sh python docker >&2
+	@$(PY) -m ocils bench figures $(if $(ONLY),--only $(ONLY))
+
+lock: ## bring requirements.lock up to date with pyproject.toml
+	@setup/install.sh python
+	@test -x .tools/bin/uv || { $(PY) -m venv .tools && .tools/bin/python -m pip install --quiet uv; }
+	@.tools/bin/uv pip compile pyproject.toml --universal --generate-hashes --group dev --upgrade \
+		--quiet --no-header --output-file requirements.lock
+
+stop: ## end the Docker engine that the set-up started
+	@setup/install.sh stop
+
+clean: stop ## remove what make made, but for the machine's packages
+	@rm -rf .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,226 @@
+#!/usr/bin/env bash
+# Brings this machine to where `make` needs it:  setup/install.sh python docker nvim | stop
+#
+#   python   a private environment in .venv, from requirements.lock, with ocils itself in it
+#   docker   a Docker engine that answers: Debian's docker.io, started by hand without systemd
+#   nvim     Debian's Neovim, which the end-to-end tests drive
+#   stop     ends the Docker daemon that this script started, and no other
+#
+# What is there already is left alone, so a second run takes no time. Everything that would have to
+# be installed is found first: where this script may not install it, it says what to run, changes
+# nothing, and exits with 3.
+#
+# Not covered: other systems than Debian and its children, rootless engines, proxies (pip and apt
+# read their own settings).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+cache=.cache
+daemon_pid=$cache/dockerd.pid
+daemon_log=$cache/dockerd.log
+engine_pid=${OCILS_ENGINE_PID:-/var/run/docker.pid} # where any dockerd says that it lives
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+refuse() { # the lines of what the user must do
+    printf 'setup: %s\n' "$@" >&2
+    exit 3
+}
+
+# ------------------------------------------------------------------ what this machine allows
+
+is_root() { [ "$(id -u)" = 0 ]; }
+
+as_root() {
+    if is_root; then "$@"; else sudo -n "$@"; fi
+}
+
+may_install() {
+    command -v apt-get >/dev/null && { is_root || sudo -n true 2>/dev/null; }
+}
+
+apt_install() {
+    local log=$cache/apt.log
+    local apt=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+        apt-get -q --yes --no-install-recommends -o Dpkg::Options::=--force-confold)
+    mkdir -p "$cache"
+    say "installing $* (apt-get; log in $log)"
+    # A fresh machine has no package lists and an old one has stale ones: both fail, once.
+    if ! as_root "${apt[@]}" install "$@" </dev/null >"$log" 2>&1; then
+        as_root "${apt[@]}" update </dev/null >>"$log" 2>&1 || true
+        if ! as_root "${apt[@]}" install "$@" </dev/null >>"$log" 2>&1; then
+            tail -n 5 "$log" >&2
+            refuse "apt-get could not install $*; its log is $log"
+        fi
+    fi
+}
+
+# ------------------------------------------------------------------ python
+
+find_python() { # the first interpreter that is new enough; PYTHON, when set, is asked alone
+    local each
+    for each in ${PYTHON:-python3.11 python3.12 python3.13 python3.14 python3}; do
+        if command -v "$each" >/dev/null &&
+            "$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$each"
+            return
+        fi
+    done
+    return 1
+}
+
+lock_stamp() { # changes when the lock or the project's own metadata does
+    cat requirements.lock pyproject.toml | sha256sum | cut -d' ' -f1
+}
+
+python_ready() {
+    [ -x .venv/bin/python ] && [ "$(cat .venv/stamp 2>/dev/null)" = "$(lock_stamp)" ] &&
+        .venv/bin/python -c '' 2>/dev/null
+}
+
+make_python() {
+    local log=$cache/pip.log pip=(.venv/bin/python -m pip --disable-pip-version-check --no-input)
+    mkdir -p "$cache"
+    if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+        say "making .venv with $python"
+        rm -rf .venv
+        "$python" -m venv .venv >"$log" 2>&1 || { tail -n 5 "$log" >&2; refuse "no .venv could be made; the log is $log"; }
+    fi
+    say "installing requirements.lock into .venv (log in $log)"
+    if ! "${pip[@]}" install --require-hashes -r requirements.lock >"$log" 2>&1 ||
+        ! "${pip[@]}" install --no-deps -e . >>"$log" 2>&1; then
+        tail -n 5 "$log" >&2
+        refuse "pip could not fill .venv; its log is $log"
+    fi
+    lock_stamp >.venv/stamp
+}
+
+# ------------------------------------------------------------------ docker
+
+docker_answers() {
+    command -v docker >/dev/null && docker version --format '{{.Server.Version}}' >/dev/null 2>&1
+}
+
+daemon_lives() { # any daemon on this machine, ours or not
+    local pid
+    for pid in "$daemon_pid" "$engine_pid"; do
+        pid=$(cat "$pid" 2>/dev/null) || continue
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ] && return
+    done
+    return 1
+}
+
+await_docker() { # seconds
+    local until=$((SECONDS + $1))
+    while [ $SECONDS -lt $until ]; do
+        docker_answers && return
+        sleep 0.2
+    done
+    return 1
+}
+
+launch_daemon() { # further arguments of dockerd
+    # setsid and closed streams: the daemon must outlive make, its terminal and Ctrl+C.
+    as_root setsid dockerd "$@" </dev/null >"$daemon_log" 2>&1 &
+    local until=$((SECONDS + 30)) launcher=$!
+    while [ $SECONDS -lt $until ]; do
+        if docker_answers; then
+            cat "$engine_pid" >"$daemon_pid" # not $launcher, which is the shell before setsid
+            return
+        fi
+        kill -0 "$launcher" 2>/dev/null || return 1
+        sleep 0.2
+    done
+    return 1
+}
+
+start_docker() {
+    docker_answers && return
+    mkdir -p "$cache"
+    if [ -d /run/systemd/system ]; then
+        say "starting the Docker engine (systemctl)"
+        as_root systemctl start docker >/dev/null 2>&1 || true
+        await_docker 30 && return
+    elif daemon_lives; then
+        await_docker 15 && return
+    else
+        say "starting the Docker engine (dockerd; log in $daemon_log)"
+        launch_daemon && return
+        # A kernel without packet filtering stops dockerd; our containers have no network anyway.
+        if grep -q iptables "$daemon_log"; then
+            say "starting it again without packet filtering"
+            launch_daemon --iptables=false --ip6tables=false && return
+        fi
+    fi
+    if ! is_root && [ -S /var/run/docker.sock ] && [ ! -w /var/run/docker.sock ]; then
+        refuse "the Docker engine runs, but $(id -un) may not use it; run this and log in again:" \
+            "    sudo usermod -aG docker $(id -un)"
+    fi
+    [ -s "$daemon_log" ] && tail -n 5 "$daemon_log" >&2
+    refuse "the Docker engine does not answer; start it (as root: dockerd) and try again"
+}
+
+stop_docker() {
+    local pid
+    pid=$(cat "$daemon_pid" 2>/dev/null) || return 0
+    rm -f "$daemon_pid"
+    [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ] || return 0
+    as_root kill "$pid"
+    for _ in $(seq 50); do
+        [ -e "/proc/$pid" ] || { say "ended the Docker engine"; return 0; }
+        sleep 0.2
+    done
+    say "the Docker engine (process $pid) is still ending"
+}
+
+# ------------------------------------------------------------------ look first, then act
+
+packages=()
+python=
+
+look() {
+    case $1 in
+    python)
+        python_ready && return
+        if ! python=$(find_python); then
+            refuse "ocils needs Python 3.11 or newer and found none; on Debian 12, as root:" \
+                "    apt-get install python3 python3-venv" \
+                "or name one: make PYTHON=/path/to/python ..."
+        fi
+        "$python" -c 'import ensurepip, venv' 2>/dev/null && return
+        # Debian ships its own interpreter without ensurepip; another one must be mended at its source.
+        case $(readlink -f "$python") in
+        /usr/bin/*) packages+=("$(basename "$(readlink -f "$python")")-venv") ;;
+        *) refuse "$python cannot make environments: its ensurepip module is missing" ;;
+        esac
+        ;;
+    docker)
+        docker_answers && return
+        command -v dockerd >/dev/null && command -v docker >/dev/null || packages+=(docker.io iptables)
+        ;;
+    nvim) command -v nvim >/dev/null || packages+=(neovim) ;;
+    *) refuse "what is '$1'? known: python docker nvim stop" ;;
+    esac
+}
+
+act() {
+    case $1 in
+    python) python_ready || make_python ;;
+    docker) start_docker ;;
+    nvim) ;; # the package is all there is to it
+    esac
+}
+
+[ $# -gt 0 ] || refuse "say what to bring: python docker nvim, or stop"
+if [ "$1" = stop ]; then
+    stop_docker
+    exit
+fi
+for each in "$@"; do look "$each"; done
+if [ ${#packages[@]} -gt 0 ]; then
+    may_install || refuse "these are missing and this account may not install them; as root:" \
+        "    apt-get install --no-install-recommends ${packages[*]}" \
+        "(on another system: its own packages of the same programs), then run make again"
+    apt_install "${packages[@]}"
+fi
+for each in "$@"; do act "$each"; done

@@ -1,0 +1,110 @@
+"""The skip policy, and the fixtures that every room's tests share.
+
+A test marked ``docker``, ``model`` or ``nvim`` is skipped, with a reason, where the thing is
+missing. Where ``OCILS_REQUIRE`` names it ("docker,model,nvim"; ``make test`` does) the test runs
+into a failure instead: a machine that was set up must not pass by skipping.
+
+Not covered: other skips, which are a test's own business.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+WORKSPACES = HERE / "workspaces"
+MODEL = HERE.parent / "models" / "tiny" / "weights" / "model.bin"
+
+
+def _no_docker() -> str:
+    if shutil.which("docker") is None:
+        return "there is no docker command"
+    try:
+        asked = subprocess.run(
+            ["docker", "version", "--format", "{{.Server.Version}}"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "the Docker engine does not answer within 20 s"
+    lines = asked.stderr.strip().splitlines()
+    return "" if asked.returncode == 0 else (lines[-1] if lines else "no Docker engine answers")
+
+
+def _no_model() -> str:
+    return "" if MODEL.is_file() else "the bundled model's weights are not in models/tiny/weights"
+
+
+def _no_nvim() -> str:
+    return "" if shutil.which("nvim") else "there is no nvim command"
+
+
+NEEDS: dict[str, Callable[[], str]] = {
+    "docker": functools.cache(_no_docker),
+    "model": functools.cache(_no_model),
+    "nvim": functools.cache(_no_nvim),
+}
+"""What each marker needs: a function that says what is missing, or nothing."""
+
+
+def required() -> frozenset[str]:
+    """Return the markers that ``OCILS_REQUIRE`` names."""
+    names = frozenset(filter(None, os.environ.get("OCILS_REQUIRE", "").replace(" ", "").split(",")))
+    if unknown := names - NEEDS.keys():
+        raise pytest.UsageError(
+            f"OCILS_REQUIRE names {', '.join(sorted(unknown))}; known: {', '.join(NEEDS)}"
+        )
+    return names
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a misspelt OCILS_REQUIRE at once: it would let every skip pass."""
+    required()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, or fail, a test whose machine lacks what its markers name."""
+    for name, missing in NEEDS.items():
+        if item.get_closest_marker(name) is None:
+            continue
+        if why := missing():
+            if name in required():
+                pytest.fail(f"{name} is required here, and {why}", pytrace=False)
+            pytest.skip(f"needs {name}: {why}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a marked test's own skip into a failure where its thing is required."""
+    report = yield
+    names = [name for name in NEEDS if name in required() and item.get_closest_marker(name)]
+    if report.skipped and names and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"a test that needs {', '.join(names)} was skipped: {report.longrepr}"
+    return report
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Callable[[str], Path]:
+    """Copy one of ``tests/workspaces`` to a folder of its own and return where it is."""
+
+    def copy(name: str) -> Path:
+        target = tmp_path / name
+        shutil.copytree(
+            WORKSPACES / name, target, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache")
+        )
+        return target
+
+    return copy
