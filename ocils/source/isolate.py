@@ -1,0 +1,188 @@
+"""Functions of a file that has a syntax error somewhere else, found by indentation.
+
+Error recovery may swallow sound functions together with the broken one. Here a function's lines
+are cut out by their indentation and parsed on their own, so only an error within them counts.
+
+Not covered: a ``def`` inside a multi-line string of a broken file is taken for a function.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+
+from tree_sitter import Node
+
+from ocils.domain.base import Value
+from ocils.source.tree import SourceTree, error_spans, parse
+
+_DEF = re.compile(rb"(?P<indent>[ \t\f]*)(?:async[ \t]+)?def\b[ \t]*(?P<name>[^\s(:\[]*)")
+_CLASS = re.compile(rb"(?P<indent>[ \t\f]*)class\b[ \t]*(?P<name>[^\s(:\[]*)")
+
+
+class Piece(Value, frozen=True):
+    """The lines of one function: 1-based, decorators included, and what went wrong in them.
+
+    ``scopes`` are the names around it from the outside in; ``in_class`` tells what the innermost
+    is. ``error_line`` is 0 when the lines parse on their own.
+    """
+
+    first: int
+    last: int
+    name: str
+    scopes: tuple[str, ...]
+    in_class: bool
+    error_line: int = 0
+    problem: str = ""
+
+
+def width(line: bytes) -> int:
+    """Return the column of the first character that is not white space; tabs go to the next 8th."""
+    indent = line[: len(line) - len(line.lstrip(b" \t\f"))]
+    return len(indent.replace(b"\f", b"").expandtabs(8))
+
+
+def is_blank(line: bytes) -> bool:
+    """Tell whether a line holds nothing but white space or a comment."""
+    bare = line.strip()
+    return not bare or bare.startswith(b"#")
+
+
+def piece_at(tree: SourceTree, line: int) -> Piece | None:
+    """Return the innermost function whose lines hold ``line``, judged by indentation, or None."""
+    limit = 1 << 30
+    text = tree.line_text(line)
+    if not is_blank(text) and not _DEF.match(text):
+        limit = width(text) + _closing(text)
+    if text.lstrip().startswith(b"@"):
+        below = _definition_below(tree, line)
+        if below is not None:
+            return piece_of(tree, below)
+    for number in range(line, 0, -1):
+        text = tree.line_text(number)
+        if is_blank(text):
+            continue
+        if _DEF.match(text) and (width(text) < limit or number == line):
+            piece = piece_of(tree, number)
+            if piece.last >= line:
+                return piece
+        limit = min(limit, max(width(text), 1) + _closing(text))
+    return None
+
+
+def _closing(text: bytes) -> int:
+    """Return 1 for a line that closes a bracket: it may stand right under its own ``def``."""
+    return int(text.lstrip()[:1] in (b")", b"]"))
+
+
+def _definition_below(tree: SourceTree, line: int) -> int | None:
+    for number in range(line, min(line + 40, len(tree.starts)) + 1):
+        text = tree.line_text(number)
+        if _DEF.match(text):
+            return number
+        if _CLASS.match(text):
+            return None
+    return None
+
+
+def piece_of(tree: SourceTree, define: int) -> Piece:
+    """Return the function whose ``def`` stands on line ``define``."""
+    column = width(tree.line_text(define))
+    last = number = define
+    while number < len(tree.starts):
+        number += 1
+        text = tree.line_text(number)
+        if is_blank(text):
+            continue
+        # The closing line of a signature split over several lines may stand under its ``def``.
+        if width(text) <= column and not _closing(text):
+            break
+        last = number
+    first = define
+    while first > 1 and tree.line_text(first - 1).lstrip().startswith(b"@"):
+        if width(tree.line_text(first - 1)) != column:
+            break
+        first -= 1
+    scopes, in_class = _scopes(tree, first, column)
+    name = _name(tree, define, _DEF)
+    error, problem = _check(tree, first, last)
+    return Piece(first, last, name, scopes, in_class, error, problem)
+
+
+def pieces(tree: SourceTree) -> Iterator[Piece]:
+    """Yield every function of the file, in text order."""
+    for number in range(1, len(tree.starts) + 1):
+        if _DEF.match(tree.line_text(number)):
+            yield piece_of(tree, number)
+
+
+def node_of(tree: SourceTree, piece: Piece) -> tuple[Node, int]:
+    """Parse the piece alone; return its function's node and what to add to the node's offsets."""
+    start = tree.starts[piece.first - 1]
+    root = parse(_lines(tree, piece.first, piece.last)).root_node
+    node = next(
+        n for n in root.children if n.type in ("function_definition", "decorated_definition")
+    )
+    return node, start
+
+
+def _lines(tree: SourceTree, first: int, last: int) -> bytes:
+    end = tree.starts[last] if last < len(tree.starts) else len(tree.text)
+    return tree.text[tree.starts[first - 1] : end]
+
+
+def _scopes(tree: SourceTree, line: int, column: int) -> tuple[tuple[str, ...], bool]:
+    names: list[str] = []
+    in_class = False
+    for number in range(line - 1, 0, -1):
+        if column == 0:
+            break
+        text = tree.line_text(number)
+        if is_blank(text) or width(text) >= column:
+            continue
+        column = width(text)
+        for pattern in (_DEF, _CLASS):
+            if pattern.match(text):
+                in_class = pattern is _CLASS if not names else in_class
+                names.append(_name(tree, number, pattern))
+    return tuple(reversed(names)), in_class
+
+
+def _name(tree: SourceTree, line: int, pattern: re.Pattern[bytes]) -> str:
+    start = tree.starts[line - 1]
+    match = pattern.match(tree.line_text(line))
+    assert match is not None
+    raw = tree.document.data[start + match.start("name") : start + match.end("name")]
+    return raw.decode(tree.document.encoding, "replace")
+
+
+def _check(tree: SourceTree, first: int, last: int) -> tuple[int, str]:
+    text = _lines(tree, first, last)
+    root = parse(text).root_node
+    kinds = [n.type for n in root.children if n.type != "comment"]
+    if not root.has_error and kinds in (["function_definition"], ["decorated_definition"]):
+        return 0, ""
+    line, problem = complaint(text)
+    if not line:
+        errors = error_spans(root)
+        line = 1 + (text.count(b"\n", 0, errors[0].start) if errors else 0)
+    return first + line - 1, problem
+
+
+def complaint(text: bytes) -> tuple[int, str]:
+    """Return the line and message of Python's own parser for a text, or 0 and ""; dedents it first."""
+    lines = text.decode("utf-8", "replace").splitlines(keepends=True)
+    indented = bool(lines) and lines[0][:1] in (" ", "\t")
+    source = ("if 1:\n" if indented else "") + "".join(lines)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(source)
+    except SyntaxError as problem:
+        line = (problem.lineno or 1) - int(indented)
+        return max(1, min(line, len(lines))), problem.msg
+    except (ValueError, RecursionError, MemoryError):
+        return 0, ""
+    return 0, ""

@@ -1,0 +1,210 @@
+"""A document's syntax tree, kept up with keystrokes.
+
+``SourceTree`` is a value: ``edited`` returns a new one that shares what did not change. Bytes,
+lines and nodes all use byte offsets of ``Document.data``; lines are 1-based and end at ``\\n``,
+``\\r\\n`` or ``\\r``, as Python counts them.
+
+Not covered: finding functions (``target.py``), other languages than Python, and the host's own
+parser, which is stricter than tree-sitter (``splice.new_errors`` asks both).
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import tree_sitter_python
+from tree_sitter import Language, Node, Parser, Point, Tree
+
+from ocils.domain.text import Document, Span
+
+__all__ = ["SourceTree", "language", "line_starts", "parsable", "parse", "walk"]
+
+
+@cache
+def language() -> Language:
+    """Return the Python grammar; built on first use, so that importing costs nothing."""
+    return Language(tree_sitter_python.language())
+
+
+def parse(data: bytes, old: Tree | None = None) -> Tree:
+    """Parse ``data``, reusing ``old`` (already told of the edit) where it still holds."""
+    parser = Parser(language())
+    return parser.parse(data) if old is None else parser.parse(data, old)
+
+
+def parsable(document: Document) -> bytes:
+    """Return the document's bytes as UTF-8 with ``\\n`` for lone ``\\r``, at unchanged offsets.
+
+    tree-sitter reads UTF-8 only, and does not end lines at a lone carriage return. Characters of
+    other encodings become as many ``x`` as they have bytes: a letter stays part of its name, and
+    a trail byte that looks like a quote or a backslash (Shift JIS) does no harm.
+    """
+    data = document.data
+    if document.encoding.lower().replace("_", "-") not in {"utf-8", "utf8", "utf-8-sig", "ascii"}:
+        data = _as_ascii(data, document.encoding)
+    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
+        data = re.sub(rb"\r(?!\n)", b"\n", data)
+    return data
+
+
+def _as_ascii(data: bytes, encoding: str) -> bytes:
+    if data.isascii():
+        return data
+    try:
+        text = data.decode(encoding)
+        pieces = [c.encode(encoding) for c in text]
+    except (UnicodeError, LookupError):
+        return data
+    shadow = b"".join(p if p.isascii() and len(p) == 1 else b"x" * len(p) for p in pieces)
+    return shadow if len(shadow) == len(data) else data
+
+
+def line_starts(data: bytes) -> list[int]:
+    """Return the offset of each line's first byte; a text without newlines has one line.
+
+    The first line begins behind a byte order mark, which is no part of its indentation.
+    """
+    first = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+    return [first, *(m.end() for m in re.finditer(rb"\r\n|\n|\r", data))]
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Yield ``node`` and everything below it in text order."""
+    stack = [node]
+    while stack:
+        each = stack.pop()
+        yield each
+        stack.extend(reversed(each.children))
+
+
+class SourceTree:
+    """A document and its syntax tree. Build with ``of``; after a change, ``edited``.
+
+    A text with syntax errors is parsed afresh the first time that somebody looks at its tree:
+    error recovery depends on what was parsed before, and where the cursor is must not depend on
+    how the text came to be. So a keystroke costs an incremental parse, whatever the text.
+    """
+
+    def __init__(self, document: Document, text: bytes, tree: Tree, fresh: bool) -> None:
+        self.document = document
+        self.text = text
+        self._tree = tree
+        self._fresh = fresh
+        self._starts: list[int] | None = None
+        self._errors: tuple[Span, ...] | None = None
+        self.memo: dict[str, object] = {}
+
+    @classmethod
+    def of(cls, document: Document) -> SourceTree:
+        """Parse ``document`` from scratch."""
+        text = parsable(document)
+        return cls(document, text, parse(text), fresh=True)
+
+    def edited(self, document: Document) -> SourceTree:
+        """Return the tree of the changed document; the cost follows the change, not the file."""
+        text = parsable(document)
+        if text == self.text:
+            return SourceTree(document, text, self._tree, self._fresh)
+        start, old_end, new_end = changed_range(self.text, text)
+        tree = self._tree.copy()
+        tree.edit(
+            start,
+            old_end,
+            new_end,
+            _point(self.text, start),
+            _point(self.text, old_end),
+            _point(text, new_end),
+        )
+        return SourceTree(document, text, parse(text, tree), fresh=False)
+
+    @property
+    def root(self) -> Node:
+        """The module's node."""
+        if not self._fresh and self._tree.root_node.has_error:
+            self._tree = parse(self.text)
+            self._fresh = True
+        return self._tree.root_node
+
+    @property
+    def broken(self) -> bool:
+        """Whether there is any syntax error in the file."""
+        return self._tree.root_node.has_error
+
+    @property
+    def starts(self) -> list[int]:
+        """The offset of each line's first byte."""
+        if self._starts is None:
+            self._starts = line_starts(self.text)
+        return self._starts
+
+    def line_of(self, offset: int) -> int:
+        """Return the 1-based line that ``offset`` is on."""
+        return max(1, bisect_right(self.starts, offset))
+
+    def line_text(self, line: int) -> bytes:
+        """Return a 1-based line without its newline; empty beyond the ends."""
+        if not 1 <= line <= len(self.starts):
+            return b""
+        start = self.starts[line - 1]
+        end = self.starts[line] if line < len(self.starts) else len(self.text)
+        return self.text[start:end].rstrip(b"\r\n")
+
+    def errors(self) -> tuple[Span, ...]:
+        """Return the smallest spans that hold the syntax errors, in text order."""
+        if self._errors is None:
+            self._errors = error_spans(self.root)
+        return self._errors
+
+    def decode(self, span: Span) -> str:
+        """Return the document's text in ``span``; bytes that do not decode become U+FFFD."""
+        return self.document.data[span.start : span.end].decode(self.document.encoding, "replace")
+
+
+def error_spans(root: Node) -> tuple[Span, ...]:
+    """Return the spans of error and missing nodes below ``root``, in text order."""
+    found: list[Span] = []
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.is_error or node.is_missing:
+            found.append(Span(node.start_byte, node.end_byte))
+        if node.has_error:
+            stack.extend(reversed(node.children))
+    return tuple(found)
+
+
+def changed_range(old: bytes, new: bytes) -> tuple[int, int, int]:
+    """Return start, old end and new end of the one range in which two texts differ.
+
+    Both are compared by halves, in C: a loop over bytes would cost more than the parse.
+    """
+    short = min(len(old), len(new))
+    head = _agree(short, lambda a, b: old[a:b] == new[a:b])
+    # A character's bytes are changed as a whole, so that no edit starts or ends within one.
+    while head > 0 and head < short and old[head] & 0xC0 == 0x80:
+        head -= 1
+    m, n = len(old), len(new)
+    tail = _agree(short - head, lambda a, b: old[m - b : m - a] == new[n - b : n - a])
+    while tail > 0 and old[m - tail] & 0xC0 == 0x80:
+        tail -= 1
+    return head, m - tail, n - tail
+
+
+def _agree(length: int, same: Callable[[int, int], bool]) -> int:
+    """Return the largest k ≤ length for which the first k agree; ``same(a, b)`` compares a range."""
+    low, high = 0, length
+    while low < high:
+        middle = (low + high + 1) // 2
+        if same(low, middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _point(text: bytes, offset: int) -> Point:
+    last = text.rfind(b"\n", 0, offset)
+    return Point(text.count(b"\n", 0, offset), offset - last - 1)
