@@ -51,6 +51,9 @@ def unsound(tree: SourceTree, node: Node) -> bool:
     """Tell whether a syntax error lies in a function, or around it so that its node is doubtful."""
     if not tree.broken:
         return False
+    start = whole_of(node).start_byte
+    if tree.text[tree.starts[tree.line_of(start) - 1] : start].strip():
+        return True
     if node.has_error or not node.child_by_field_name("name"):
         return True
     above = node.parent

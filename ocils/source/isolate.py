@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from tree_sitter import Node
 
 from ocils.domain.base import Value
+from ocils.domain.text import Span
 from ocils.source.tree import SourceTree, error_spans, parse
 
 _DEF = re.compile(rb"(?P<indent>[ \t\f]*)(?:async[ \t]+)?def\b[ \t]*(?P<name>[^\s(:\[]*)")
@@ -154,8 +155,7 @@ def _name(tree: SourceTree, line: int, pattern: re.Pattern[bytes]) -> str:
     start = tree.starts[line - 1]
     match = pattern.match(tree.line_text(line))
     assert match is not None
-    raw = tree.document.data[start + match.start("name") : start + match.end("name")]
-    return raw.decode(tree.document.encoding, "replace")
+    return tree.decode(Span(start + match.start("name"), start + match.end("name")))
 
 
 def _check(tree: SourceTree, first: int, last: int) -> tuple[int, str]:

@@ -5,6 +5,7 @@ Not covered: syntax; ``splice.py`` knows which lines stand inside a string.
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import re
 from collections.abc import Sequence
@@ -30,9 +31,16 @@ def split(text: str) -> list[str]:
 
 
 def codec_of(document: Document) -> str:
-    """Return the codec for parts of the text; only the whole of it may start with a mark."""
+    """Return the codec for parts of the text; only the whole of it may start with a mark.
+
+    A codec that Python does not know is taken for UTF-8.
+    """
     name = document.encoding.lower().replace("_", "-")
-    return "utf-8" if name in ("utf-8-sig", "utf8-sig") else document.encoding
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        return "utf-8"
+    return "utf-8" if name in ("utf-8-sig", "utf8-sig") else name
 
 
 def decode(document: Document, span: Span) -> str:

@@ -16,6 +16,7 @@ from ocils.domain.target import EditTarget
 from ocils.domain.text import Span
 from ocils.source.cursor import locate
 from ocils.source.functions import targets
+from ocils.source.lines import codec_of
 from ocils.source.tree import SourceTree
 
 __all__ = [
@@ -56,7 +57,7 @@ test_ids.__test__ = False  # type: ignore[attr-defined]
 
 def _name_span(tree: SourceTree, target: EditTarget) -> Span:
     text = tree.document.data[target.span.start : target.body.start]
-    name = target.name.rpartition(".")[2].encode(tree.document.encoding, "replace")
+    name = target.name.rpartition(".")[2].encode(codec_of(tree.document), "replace")
     found = list(re.finditer(rb"\bdef\s+(" + re.escape(name) + rb")\b", text))
     if not found:
         return Span(target.span.start, target.span.start)

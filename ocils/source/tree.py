@@ -19,6 +19,7 @@ import tree_sitter_python
 from tree_sitter import Language, Node, Parser, Point, Tree
 
 from ocils.domain.text import Document, Span
+from ocils.source.lines import codec_of
 
 __all__ = ["SourceTree", "language", "line_starts", "parsable", "parse", "walk"]
 
@@ -43,20 +44,18 @@ def parsable(document: Document) -> bytes:
     a trail byte that looks like a quote or a backslash (Shift JIS) does no harm.
     """
     data = document.data
-    if document.encoding.lower().replace("_", "-") not in {"utf-8", "utf8", "utf-8-sig", "ascii"}:
-        data = _as_ascii(data, document.encoding)
+    if not data.isascii() and (codec := codec_of(document)) not in ("utf-8", "utf8"):
+        data = _as_ascii(data, codec)
     if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
         data = re.sub(rb"\r(?!\n)", b"\n", data)
     return data
 
 
 def _as_ascii(data: bytes, encoding: str) -> bytes:
-    if data.isascii():
-        return data
     try:
         text = data.decode(encoding)
         pieces = [c.encode(encoding) for c in text]
-    except (UnicodeError, LookupError):
+    except UnicodeError:
         return data
     shadow = b"".join(p if p.isascii() and len(p) == 1 else b"x" * len(p) for p in pieces)
     return shadow if len(shadow) == len(data) else data
@@ -160,7 +159,7 @@ class SourceTree:
 
     def decode(self, span: Span) -> str:
         """Return the document's text in ``span``; bytes that do not decode become U+FFFD."""
-        return self.document.data[span.start : span.end].decode(self.document.encoding, "replace")
+        return self.document.data[span.start : span.end].decode(codec_of(self.document), "replace")
 
 
 def error_spans(root: Node) -> tuple[Span, ...]:
