@@ -8,6 +8,6 @@ from __future__ import annotations
 
 def cuda_devices() -> int:
     """Return how many CUDA devices CTranslate2 can use; 0 without a driver or its libraries."""
-    import ctranslate2
+    import ctranslate2  # type: ignore[import-untyped]  # it ships no types
 
     return int(ctranslate2.get_cuda_device_count())

@@ -1,0 +1,118 @@
+"""Chat templates: a conversation as the text that a chat model was trained on.
+
+The template lies beside the tokenizer (``chat_template.jinja``, else in ``tokenizer_config.json``)
+and is rendered as transformers does, in a sandbox, since it came with a download.
+
+Not covered: tools and documents in templates; a template that loops for ever.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from ocils.domain.errors import ModelDamaged, Unsupported
+from ocils.domain.model import Chat
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+class ChatTemplate:
+    """The template of the model in ``folder``; compiled when it is first rendered."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._compiled: Template | None = None
+        self._special: dict[str, str] = {}
+
+    def render(self, chat: Chat) -> str:
+        """Return the prompt's text, the reply's opening at its end.
+
+        Raises ``Unsupported`` when the model has no template, ``ModelDamaged`` when its template
+        cannot be compiled or refuses the conversation.
+        """
+        from jinja2 import TemplateError
+
+        messages = [{"role": m.role, "content": m.content} for m in chat.messages]
+        try:
+            if self._compiled is None:
+                self._compiled = self._compile()
+            text = self._compiled.render(
+                messages=messages, add_generation_prompt=True, **self._special
+            )
+        except TemplateError as error:
+            raise ModelDamaged(
+                f"the chat template in {self._folder} fails: {error}",
+                mend="correct the template, or choose another model in your settings",
+            ) from error
+        return text + chat.opening
+
+    def _compile(self) -> Template:
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        source = self._read()
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
+        environment.filters["tojson"] = _to_json
+        environment.globals["raise_exception"] = _raise_exception
+        environment.globals["strftime_now"] = _strftime_now
+        return environment.from_string(source)
+
+    def _read(self) -> str:
+        config: dict[str, object] = {}
+        config_file = self._folder / "tokenizer_config.json"
+        template_file = self._folder / "chat_template.jinja"
+        try:
+            if config_file.is_file():
+                config = json.loads(config_file.read_bytes())
+            source = (
+                template_file.read_text("utf-8")
+                if template_file.is_file()
+                else _default_template(config.get("chat_template"))
+            )
+        except (OSError, ValueError) as error:
+            raise ModelDamaged(
+                f"the chat template in {self._folder} cannot be read: {error}",
+                mend="get the model's files again",
+            ) from error
+        if source is None:
+            raise Unsupported(
+                f"the model in {self._folder} has no chat template",
+                mend="choose a chat model, or use fill-in-the-middle",
+            )
+        for name in ("bos_token", "eos_token", "unk_token", "pad_token"):
+            value = config.get(name)
+            # Older tokenizers write a special token as an object with its text in "content".
+            text = value.get("content") if isinstance(value, dict) else value
+            if isinstance(text, str):
+                self._special[name] = text
+        return source
+
+
+def _default_template(value: object) -> str | None:
+    """Return the template itself, or the one named "default" of a list of named ones."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        for each in value:
+            if isinstance(each, dict) and each.get("name") == "default":
+                return str(each.get("template"))
+    return None
+
+
+def _to_json(value: object, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _raise_exception(message: str) -> NoReturn:
+    from jinja2 import TemplateError
+
+    raise TemplateError(message)
+
+
+def _strftime_now(pattern: str) -> str:
+    return datetime.now().astimezone().strftime(pattern)

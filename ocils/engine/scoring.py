@@ -1,0 +1,67 @@
+"""Log-probabilities of given continuations, in batches small enough to be cancelled between.
+
+``Generator.score_batch`` returns, for a row of n tokens, n - 1 log-probabilities: entry i belongs to
+token i + 1, given tokens 0 to i.
+
+Not covered: sharing one prefill between continuations of one prompt (CTranslate2 has no way to).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from ocils.engine.native import Generator
+
+_BATCH_TOKENS = 1024
+_BATCH_LOGITS = 64 * 1024 * 1024
+_CALL_SECONDS = (0.08, 0.2)
+
+
+def score_rows(
+    generator: Generator,
+    rows: Sequence[tuple[list[str], int]],
+    width: int,
+    vocabulary: int,
+    stopped: Callable[[], bool],
+) -> tuple[float, ...]:
+    """Return the summed log-probability of each row behind its head; () once ``stopped``.
+
+    A row is its tokens and how many of them are only the condition (at least one). ``width``
+    batches run at once; ``vocabulary`` bounds a batch's memory.
+    """
+    batch = max(256, min(_BATCH_TOKENS, _BATCH_LOGITS // max(1, vocabulary)))
+    order = sorted(range(len(rows)), key=lambda n: len(rows[n][0]))
+    sums = [0.0] * len(rows)
+    at, tokens = 0, batch * width
+    while at < len(order):
+        if stopped():
+            return ()
+        call = _next_call(order[at:], rows, tokens)
+        started = time.perf_counter()
+        scored = generator.score_batch(
+            [rows[n][0] for n in call],
+            max_batch_size=max(min(batch, tokens), len(rows[call[-1]][0])),
+            batch_type="tokens",
+            max_input_length=0,
+        )
+        for n, result in zip(call, scored, strict=True):
+            sums[n] = sum(map(float, result.log_probs[rows[n][1] - 1 :]))
+        at += len(call)
+        # Calls take about as long as a cancel may take to be felt, on any model and machine.
+        seconds = time.perf_counter() - started
+        if seconds > _CALL_SECONDS[1]:
+            tokens = max(1, tokens // 2)
+        elif seconds < _CALL_SECONDS[0]:
+            tokens *= 2
+    return tuple(sums)
+
+
+def _next_call(
+    order: Sequence[int], rows: Sequence[tuple[list[str], int]], tokens: int
+) -> Sequence[int]:
+    """Return as many of ``order`` (by length) as fit in ``tokens`` when padded; at least one."""
+    for count, n in enumerate(order):
+        if count and (count + 1) * len(rows[n][0]) > tokens:
+            return order[:count]
+    return order
