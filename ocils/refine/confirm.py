@@ -1,4 +1,7 @@
-"""Running a green candidate again, fresh, against everything (decision 3).
+"""Running green candidates again, fresh, against everything (decision 3).
+
+``Confirmation`` makes the runs for one candidate; ``Confirmations`` picks which green is next while
+the search goes on.
 
 Not covered: what the runs mean (``green.py``).
 """
@@ -6,16 +9,19 @@ Not covered: what the runs mean (``green.py``).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from ocils.domain.cancel import CancelToken
+from ocils.domain.events import Confirming, Event, Refuted
 from ocils.domain.judging import Baseline, Plan, TestId, Verdict
-from ocils.domain.session import Candidate
+from ocils.domain.session import Candidate, Judged
 from ocils.domain.text import Edit, Snapshot
 from ocils.ports import Sandbox
 from ocils.refine.green import Confirmed, Denied, compare
 
 _SEEDS = (0, 1)
+_MOST = 6  # greens confirmed in a session: each costs two fresh runs, and the first a third
 
 
 class Confirmation:
@@ -67,3 +73,68 @@ class Confirmation:
         paths = () if tests else self._paths
         plan = Plan(tests=tests, paths=paths, seconds=self._seconds, fresh=True, seed=seed)
         return await self._sandbox.judge(self._snapshot, edits, plan, self._cancel)
+
+
+class Confirmations:
+    """The greens of one session on their way to being offered: one at a time, cheapest first.
+
+    Once one is confirmed, only a cheaper one is worth more runs. Mutable, used by one task.
+    """
+
+    def __init__(
+        self, confirmation: Confirmation, greens: list[Judged], cost: Callable[[Judged], float]
+    ) -> None:
+        self.confirmed: list[tuple[Judged, Confirmed]] = []
+        self.running: asyncio.Task[tuple[Judged, Confirmed | Denied]] | None = None
+        self._confirmation = confirmation
+        self._greens = greens
+        self._cost = cost
+        self._tried: set[str] = set()
+
+    def cheapest(self) -> tuple[Judged, Confirmed] | None:
+        """Return the confirmed green to offer, or None."""
+        return min(self.confirmed, key=lambda pair: self._cost(pair[0]), default=None)
+
+    def advance(self) -> list[Event]:
+        """Take in a confirmation that ended, and begin the next when none is running."""
+        events: list[Event] = []
+        if self.running is not None and self.running.done():
+            judged, answer = self.running.result()
+            self.running = None
+            if isinstance(answer, Confirmed):
+                self.confirmed.append((judged, answer))
+            else:
+                events.append(Refuted(judged.candidate, answer.why))
+        if self.running is None and (green := self._next()) is not None:
+            self._tried.add(green.candidate.id)
+            self.running = asyncio.create_task(self._confirm(green))
+            events.append(Confirming(green.candidate))
+        return events
+
+    async def settle(self) -> AsyncGenerator[Event, None]:
+        """Wait for what is running, and for every green that is still worth it."""
+        for event in self.advance():
+            yield event
+        while self.running is not None:
+            await asyncio.wait([self.running])
+            for event in self.advance():
+                yield event
+
+    async def close(self) -> None:
+        """End what is running."""
+        if self.running is not None and not self.running.done():
+            self.running.cancel()
+            await asyncio.wait([self.running])
+        await self._confirmation.close()
+
+    def _next(self) -> Judged | None:
+        left = [green for green in self._greens if green.candidate.id not in self._tried]
+        if not left or len(self._tried) >= _MOST:
+            return None
+        judged = min(left, key=self._cost)
+        known = self.cheapest()
+        best = self._cost(known[0]) if known else math.inf
+        return judged if self._cost(judged) < best else None
+
+    async def _confirm(self, judged: Judged) -> tuple[Judged, Confirmed | Denied]:
+        return judged, await self._confirmation.confirm(judged.candidate)

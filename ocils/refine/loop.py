@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import msgspec
 
@@ -23,31 +23,27 @@ from ocils.domain.events import (
     Cancelled,
     CandidateJudged,
     CandidateStarted,
-    Confirming,
     Event,
     Finished,
     Preparing,
     ProposalReady,
-    Refuted,
     TurnStarted,
 )
-from ocils.domain.judging import Baseline, TestId
+from ocils.domain.judging import Baseline
 from ocils.domain.session import Candidate, Judged, Session, Turn
-from ocils.domain.target import Context, EditTarget
+from ocils.domain.target import EditTarget
 from ocils.domain.text import Document, Snapshot
 from ocils.ports import Ports
 from ocils.refine import feedback, outcome
 from ocils.refine.attempts import Attempts, Judge
 from ocils.refine.baseline import judge_original
-from ocils.refine.confirm import Confirmation
-from ocils.refine.green import Confirmed, Denied
+from ocils.refine.confirm import Confirmation, Confirmations
 from ocils.refine.judging import judge_all
 from ocils.refine.localize import suspects
 from ocils.refine.propose import cost_of, propose, unexecuted_lines
+from ocils.refine.rank import furthest
 from ocils.refine.strategies import Batch, Search
 from ocils.source.context import gather
-
-_CONFIRMATIONS = 6  # greens confirmed in a session at most: each costs two or three fresh runs
 
 
 async def refine(
@@ -120,20 +116,13 @@ class _Run:
         self._ports = ports
         self._cancel = cancel
         self._paths = paths
-        self._deadline = time.monotonic() + session.limits.seconds
-        self._confirmation: Confirmation | None = None
-        self._confirming: asyncio.Task[tuple[Judged, Confirmed | Denied]] | None = None
-        self._confirmed: list[tuple[Judged, Confirmed]] = []
-        self._tried: set[str] = set()
-        self._cost: Callable[[Judged], float] = lambda judged: -judged.candidate.logprob
+        self._deadline = math.inf
+        self._confirmations: Confirmations | None = None
 
     async def close(self) -> None:
         """End what still runs in the background."""
-        if self._confirming is not None and not self._confirming.done():
-            self._confirming.cancel()
-            await asyncio.wait([self._confirming])
-        if self._confirmation is not None:
-            await self._confirmation.close()
+        if self._confirmations is not None:
+            await self._confirmations.close()
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield the run's events; the last one is Finished unless the token flips."""
@@ -141,50 +130,58 @@ class _Run:
         document = self._snapshot.document(target.path)
         if document is None:
             raise StaleTarget(f"{target.path} is not part of the workspace {self._snapshot.root}")
-        yield Preparing("starting a container")
+        # The model loads while the tests run: both take about a second.
         loading = asyncio.create_task(self._ports.engine.load())
         try:
-            await self._ports.sandbox.warm(self._snapshot, self._cancel)
-            yield Preparing("running the tests as they are")
             baseline: Baseline | None = None
-            async for found in judge_original(
-                self._snapshot, target, self._ports.sandbox, self._cancel, paths=self._paths
-            ):
-                if isinstance(found, Baseline):
-                    baseline = found
-                    yield BaselineJudged(found)
-                elif isinstance(found, Event):
-                    yield found
-                else:
-                    yield outcome.unusable(found)
-                    return
+            async with aclosing(self._baseline()) as found:
+                async for each in found:
+                    if isinstance(each, Baseline):
+                        baseline = each
+                    else:
+                        yield each
             if baseline is None:
                 return
+            yield BaselineJudged(baseline)
             if (nothing := outcome.nothing_to_do(baseline, target)) is not None:
                 yield nothing
                 return
-            yield Preparing("loading the model")
+            if not loading.done():
+                yield Preparing("loading the model")
             await loading
         finally:
             loading.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([loading])
+            # Waiting for it in a group keeps a failure nobody asked about from being reported twice.
+            await asyncio.gather(loading, return_exceptions=True)
         async with aclosing(self._search(document, baseline)) as events:
             async for event in events:
                 yield event
 
+    async def _baseline(self) -> AsyncGenerator[Event | Baseline, None]:
+        """Judge the original; a baseline that cannot be had ends in Finished."""
+        sandbox = self._ports.sandbox
+        yield Preparing("starting a container")
+        await sandbox.warm(self._snapshot, self._cancel)
+        yield Preparing("running the tests as they are")
+        target = self.session.target
+        original = judge_original(self._snapshot, target, sandbox, self._cancel, paths=self._paths)
+        async with aclosing(original) as found:
+            async for each in found:
+                yield each if isinstance(each, Event | Baseline) else outcome.unusable(each)
+
     async def _search(self, document: Document, baseline: Baseline) -> AsyncGenerator[Event, None]:
         session, limits = self.session, self.session.limits
+        engine, sandbox, target = self._ports.engine, self._ports.sandbox, session.target
         self._deadline = time.monotonic() + limits.seconds
         goals = outcome.goals(baseline)
         red = tuple(case for case in baseline.cases if case.test in set(goals))
-        context = self._context(document, goals)
-        where = suspects(session.target, context.source, baseline.coverage, goals)
-        engine, sandbox = self._ports.engine, self._ports.sandbox
+        context = gather(
+            self._snapshot, document, target, goals, engine.count_tokens, engine.manifest.context
+        )
         search = Search(
             document,
             context,
-            where,
+            suspects(target, context.source, baseline.coverage, goals),
             engine,
             limits,
             task=session.task,
@@ -193,129 +190,75 @@ class _Run:
             cancel=self._cancel,
         )
         judge = Judge(self._snapshot, baseline, goals, sandbox, self._cancel)
-        self._confirmation = Confirmation(
+        confirmation = Confirmation(
             self._snapshot, baseline, goals, self._paths, sandbox, self._cancel
         )
-        self._cost = lambda judged: cost_of(judged, document, session.target)
+        self._confirmations = confirmations = Confirmations(
+            confirmation, self.attempts.greens, lambda green: cost_of(green, document, target)
+        )
         for number in range(1, limits.turns + 1):
             if self._over() or (batch := await search.next_turn()) is None:
                 break
             yield TurnStarted(number, batch.strategy, batch.hole)
             turn: list[Judged] = []
-            async with aclosing(self._turn(batch, judge, turn)) as events:
+            async with aclosing(self._turn(batch, judge, confirmations, turn)) as events:
                 async for event in events:
                     yield event
             self._keep(number, batch, turn, search)
-            if self._confirmed:
+            if confirmations.confirmed:
                 break
-        async for event in self._last_confirmations():
-            yield event
-        if not self._confirmed:
+        async with aclosing(confirmations.settle()) as events:
+            async for event in events:
+                yield event
+        if (best := confirmations.cheapest()) is None:
             yield outcome.exhausted(self.attempts, engine.manifest, self.session, limits)
             return
-        judged, confirmed = min(self._confirmed, key=lambda pair: self._cost(pair[0]))
         unexecuted = await unexecuted_lines(
-            judged, confirmed, document, self._snapshot, session.target, sandbox, self._cancel
+            *best, document, self._snapshot, target, sandbox, self._cancel
         )
-        greens = self.attempts.greens
-        proposal = propose(judged, confirmed, greens, self._snapshot, session.target, unexecuted)
+        proposal = propose(*best, self.attempts.greens, self._snapshot, target, unexecuted)
         yield ProposalReady(proposal)
         yield Finished("green", outcome.green_message(proposal), self.session, self.attempts.best)
 
     async def _turn(
-        self, batch: Batch, judge: Judge, turn: list[Judged]
+        self, batch: Batch, judge: Judge, confirmations: Confirmations, turn: list[Judged]
     ) -> AsyncGenerator[Event, None]:
         """Judge a turn's candidates while a confirmation runs; stop when one is confirmed."""
-        limits = self.session.limits
+        most = self.session.limits.candidates
         steps = judge_all(batch.candidates, judge, self._ports.sandbox.width)
         async with aclosing(batch.candidates), aclosing(steps):
             upcoming = asyncio.ensure_future(anext(steps, None))
             try:
-                while True:
-                    waiting = {upcoming, *filter(None, [self._confirming])}
+                while not self._over() and not confirmations.confirmed:
+                    waiting = {upcoming, *filter(None, [confirmations.running])}
                     left = max(0.0, self._deadline - time.monotonic())
                     await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                    for event in self._after_confirmation():
+                    if upcoming.done():
+                        step = upcoming.result()
+                        if step is None:
+                            return
+                        upcoming = asyncio.ensure_future(anext(steps, None))
+                        if isinstance(step, Candidate):
+                            yield CandidateStarted(step)
+                        else:
+                            turn.append(step)
+                            self.attempts.add(step)
+                            yield CandidateJudged(step, self.attempts.count, most)
+                    for event in confirmations.advance():
                         yield event
-                    if self._confirmed or self._over() or self._cancel.cancelled:
-                        return
-                    if not upcoming.done():
-                        continue
-                    step = upcoming.result()
-                    if step is None:
-                        return
-                    upcoming = asyncio.ensure_future(anext(steps, None))
-                    if isinstance(step, Candidate):
-                        yield CandidateStarted(step)
-                        continue
-                    turn.append(step)
-                    self.attempts.add(step)
-                    yield CandidateJudged(step, self.attempts.count, limits.candidates)
-                    for event in self._start_confirmation():
-                        yield event
-                    if self._over():
-                        return
             finally:
                 upcoming.cancel()
                 await asyncio.wait([upcoming])
 
-    def _start_confirmation(self) -> list[Event]:
-        """Begin to confirm the cheapest green not tried yet, when none is being confirmed.
-
-        Once one is confirmed, only a cheaper one is worth three more fresh runs.
-        """
-        left = [j for j in self.attempts.greens if j.candidate.id not in self._tried]
-        if not left or self._confirming or self._confirmation is None:
-            return []
-        judged = min(left, key=self._cost)
-        known = min((self._cost(green) for green, _ in self._confirmed), default=math.inf)
-        if self._cost(judged) >= known or len(self._tried) >= _CONFIRMATIONS:
-            return []
-        self._tried.add(judged.candidate.id)
-        confirmation = self._confirmation
-
-        async def confirm() -> tuple[Judged, Confirmed | Denied]:
-            return judged, await confirmation.confirm(judged.candidate)
-
-        self._confirming = asyncio.create_task(confirm())
-        return [Confirming(judged.candidate)]
-
-    def _after_confirmation(self) -> list[Event]:
-        """Take in a confirmation that ended; begin the next one after a refusal."""
-        if self._confirming is None or not self._confirming.done():
-            return []
-        judged, answer = self._confirming.result()
-        self._confirming = None
-        if isinstance(answer, Confirmed):
-            self._confirmed.append((judged, answer))
-            return []
-        return [Refuted(judged.candidate, answer.why), *self._start_confirmation()]
-
-    async def _last_confirmations(self) -> AsyncGenerator[Event, None]:
-        """Wait for the confirmation under way, then try the greens that are worth it."""
-        for event in self._start_confirmation():
-            yield event
-        while self._confirming is not None and not self._cancel.cancelled:
-            await asyncio.wait([self._confirming])
-            for event in self._after_confirmation():
-                yield event
-            for event in self._start_confirmation():
-                yield event
-
     def _keep(self, number: int, batch: Batch, turn: list[Judged], search: Search) -> None:
         """Append the turn to the session, teach the search, and record."""
-        best = max(turn, key=lambda j: j.candidate.logprob, default=None)
-        said = search.learn(best, best.verdict) if best else None
+        best = furthest(turn)
+        said = search.learn(best) if best else None
         turns = (*self.session.turns, Turn(number, batch.strategy, batch.prompt, tuple(turn), said))
         self.session = msgspec.structs.replace(self.session, turns=turns)
         self._ports.recorder.record(self.session)
 
     def _over(self) -> bool:
         limits = self.session.limits
-        return self.attempts.count >= limits.candidates or time.monotonic() >= self._deadline
-
-    def _context(self, document: Document, goals: Sequence[TestId]) -> Context:
-        engine, target = self._ports.engine, self.session.target
-        return gather(
-            self._snapshot, document, target, goals, engine.count_tokens, engine.manifest.context
-        )
+        spent = self.attempts.count >= limits.candidates or time.monotonic() >= self._deadline
+        return spent or self._cancel.cancelled

@@ -15,7 +15,6 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from ocils.domain.cancel import CancelToken
-from ocils.domain.judging import Verdict
 from ocils.domain.model import Chat, Infill, Prompt, Sampling, StrategyName
 from ocils.domain.session import Candidate, Feedback, Judged, Limits
 from ocils.domain.target import Context, Hole, Task
@@ -98,12 +97,12 @@ class Search:
                 return Batch("rewrite", None, talk, self._rewrites(talk))
         return None
 
-    def learn(self, judged: Judged, verdict: Verdict) -> Feedback | None:
+    def learn(self, judged: Judged) -> Feedback | None:
         """Take the turn's best attempt into the conversation; return the feedback it gave."""
         said = self._replies.get(judged.candidate.id)
         if said is None:
             return None
-        written = feedback.write(verdict)
+        written = feedback.write(judged.verdict)
         self._rounds.append((said, written))
         return written
 
