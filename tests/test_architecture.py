@@ -35,7 +35,7 @@ ROOMS_OF: dict[str, frozenset[str]] = {
     "platformdirs": frozenset({"record", "settings", "wiring"}),
     "pygls": frozenset({"server"}),
     "requests": frozenset({"sandbox"}),  # docker-py raises its errors
-    "rich": frozenset({"bench", "cli"}),
+    "rich": frozenset({"bench", "cli", "console"}),
     "tokenizers": frozenset({"engine"}),
     "torch": frozenset({"learn"}),
     "tree_sitter": frozenset({"source"}),
@@ -146,6 +146,7 @@ def test_the_layers_hold() -> None:
         ("server/__init__.py", "import ocils.bench"),
         ("bench/__init__.py", "import ocils.wiring"),
         ("bench/__init__.py", "import ocils.settings"),
+        ("server/__init__.py", "import ocils.apply"),
         ("cli.py", "import ocils.sandbox"),
         ("wiring.py", "import ocils.server"),
         ("attic.py", "import ocils.domain"),
