@@ -66,7 +66,11 @@ def _fixes(params: types.CodeActionParams, findings: Sequence[Finding]) -> list[
             by_target.setdefault((finding.uri, finding.name), []).append(finding.diagnostic)
     return [
         _action(
-            f"Refine {name} until green", _QUICK, CommandName.REFINE, uri, name, diagnostics=found
+            f"Refine {name} until green",
+            _QUICK,
+            CommandName.REFINE,
+            _argument(uri, name),
+            diagnostics=found,
         )
         for (uri, name), found in by_target.items()
     ]
@@ -81,20 +85,27 @@ def _rewrites(
     except OcilsError:
         # No function there, or one that cannot be parsed: the editor's menu is no place to say so.
         return []
-    uri, name = opened.uri, target.name
-    refine = _action(f"Refine {name} until green", _REWRITE, CommandName.REFINE, uri, name)
-    run = _action(f"Run tests of {name}", _REWRITE, CommandName.RUN_TESTS, uri, name, model=False)
+    name = target.name
+    # The name alone is not enough: a property's getter and setter share one.
+    argument = _argument(opened.uri, name, opened.lines.position(target.span.start))
+
+    def offer(title: str, command: CommandName) -> types.CodeAction:
+        return _action(title, _REWRITE, command, argument)
+
     if target.is_test:
-        run.title = f"Run {name}"
-        refine.title = f"Refine what {name} tests until green"
-        return [run, refine]
-    offered = [refine, run]
+        return [
+            offer(f"Run {name}", CommandName.RUN_TESTS),
+            offer(f"Refine what {name} tests until green", CommandName.REFINE),
+        ]
+    offered = [
+        offer(f"Refine {name} until green", CommandName.REFINE),
+        offer(f"Run tests of {name}", CommandName.RUN_TESTS),
+    ]
     if name in kept:
         title = f"Apply the verified edit of {name} that was kept"
-        offered.insert(0, _action(title, _REWRITE, CommandName.APPLY_KEPT, uri, name))
+        offered.insert(0, offer(title, CommandName.APPLY_KEPT))
     if is_stub(opened.tree, target):
-        title = f"Generate implementation of {name}"
-        offered.insert(0, _action(title, _REWRITE, CommandName.GENERATE, uri, name))
+        offered.insert(0, offer(f"Generate implementation of {name}", CommandName.GENERATE))
     return offered
 
 
@@ -102,17 +113,21 @@ def code_lenses(opened: OpenDocument, findings: Sequence[Finding]) -> list[types
     """Return ``Run | Refine`` above each test and above each target that a finding is about."""
     if opened.tree is None:
         return []
-    failing = {f.name for f in findings if f.fixable and f.path == opened.document.path}
+    failing = {f.name for f in findings if f.fixable and f.uri == opened.uri}
     lenses: list[types.CodeLens] = []
     for target in targets(opened.tree):
         if not target.is_test and target.name not in failing:
             continue
         at = opened.lines.position(target.span.start)
         where = types.Range(at, at)
-        argument: list[object] = [{"uri": opened.uri, "name": target.name}]
+        argument: list[object] = [_argument(opened.uri, target.name, at)]
         lenses += [
-            types.CodeLens(where, types.Command("Run", CommandName.RUN_TESTS, None, argument)),
-            types.CodeLens(where, types.Command("Refine", CommandName.REFINE, None, argument)),
+            types.CodeLens(
+                where, types.Command("Run", CommandName.RUN_TESTS.value, None, argument)
+            ),
+            types.CodeLens(
+                where, types.Command("Refine", CommandName.REFINE.value, None, argument)
+            ),
         ]
     return lenses
 
@@ -145,20 +160,26 @@ def _says_nothing(statement: ast.stmt) -> bool:
     return False
 
 
+def _argument(uri: str, name: str, at: types.Position | None = None) -> dict[str, object]:
+    argument: dict[str, object] = {"uri": uri, "name": name}
+    if at is not None:
+        argument["position"] = {"line": at.line, "character": at.character}
+    return argument
+
+
 def _action(
     title: str,
     kind: types.CodeActionKind,
     command: CommandName,
-    uri: str,
-    name: str,
+    argument: dict[str, object],
     *,
-    model: bool = True,
     diagnostics: list[types.Diagnostic] | None = None,
 ) -> types.CodeAction:
+    writes = command in (CommandName.REFINE, CommandName.GENERATE)
     return types.CodeAction(
         title,
         kind,
         diagnostics=diagnostics,
-        command=types.Command(title, command, None, [{"uri": uri, "name": name}]),
-        tags=[types.CodeActionTag.LlmGenerated] if model else None,
+        command=types.Command(title, command.value, None, [argument]),
+        tags=[types.CodeActionTag.LlmGenerated] if writes else None,
     )

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from lsprotocol import types
 
 from ocils.domain.errors import OcilsError
-from ocils.domain.judging import Broken, CaseResult, Frame, Verdict
+from ocils.domain.judging import Baseline, Broken, CaseResult, Frame, Verdict
 from ocils.domain.session import Proposal
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Document, Snapshot
@@ -41,17 +41,20 @@ class Sketch:
         self._moved: dict[str, Moved] = {}
         self._trees: dict[str, SourceTree] = {}
 
-    def failures(self, cases: Sequence[CaseResult]) -> list[Finding]:
-        """Return findings for the cases that are red: in the target, and on their assertions."""
-        red = [case for case in cases if case.outcome in ("failed", "error")]
-        found: list[Finding] = []
-        for case in red[:_MOST]:
-            found += filter(None, (self._in_target(case), self._in_test(case)))
-        if len(red) > _MOST and self._target is not None:
-            text = f"{len(red) - _MOST} more tests fail"
-            more = self._note(self._target.first_line, text, types.DiagnosticSeverity.Error)
-            found += filter(None, [more])
-        return found
+    def baseline(self, baseline: Baseline) -> list[Finding]:
+        """Return findings for what is red: in the target, where it is reached, and on assertions."""
+        target = self._target
+        red = [case for case in baseline.cases if case.outcome in ("failed", "error")]
+        reaching = set(baseline.reaching)
+        found: list[Finding | None] = []
+        if target is not None and not target.is_test:
+            red = [case for case in red if case.test in reaching]
+            found += [self._in_target(case, target) for case in red[:_MOST]]
+            if len(red) > _MOST:
+                text = f"{len(red) - _MOST} more tests fail"
+                found.append(self._note(self._def_line(), text, types.DiagnosticSeverity.Error))
+        found += [self._in_test(case) for case in red[:_MOST]]
+        return [finding for finding in found if finding is not None]
 
     def broken(self, verdict: Verdict | None) -> list[Finding]:
         """Return findings where the tests could not be collected."""
@@ -93,10 +96,7 @@ class Sketch:
             )
         return found
 
-    def _in_target(self, case: CaseResult) -> Finding | None:
-        target = self._target
-        if target is None:
-            return None
+    def _in_target(self, case: CaseResult, target: EditTarget) -> Finding | None:
         inside = [f for f in case.frames if _within(f, target)]
         line = inside[-1].line if inside else self._def_line()
         related = [f for f in case.frames if not (inside and f is inside[-1])]
@@ -115,9 +115,18 @@ class Sketch:
         if not own:
             return None
         frame = own[-1]
-        region = self._function_lines(path, frame.line)
+        around = self._function_at(path, frame.line)
+        region = (around.first_line, around.last_line) if around else (frame.line, frame.line)
         related = [f for f in case.frames if f is not frame]
-        return self._place(path, frame.line, region, _reason(case), case=case, related=related)
+        finding = self._place(path, frame.line, region, _reason(case), case=case, related=related)
+        if finding is not None and around is not None and not self._is_aimed():
+            # No target is known: a fix begins at the test, and asks what it tests.
+            finding.uri, finding.name = self._documents.uri(path), around.name
+            finding.fixable = True
+        return finding
+
+    def _is_aimed(self) -> bool:
+        return self._target is not None and not self._target.is_test
 
     def _place(
         self,
@@ -131,10 +140,9 @@ class Sketch:
         severity: types.DiagnosticSeverity = types.DiagnosticSeverity.Error,
     ) -> Finding | None:
         """Return a finding at a 1-based line of the snapshot, None when its region changed since."""
-        moved = self._way(path)
+        moved, lines = self._way(path), self._lines(path)
         now = moved.lines(*region) if moved is not None else None
         at = moved.line(line) if moved is not None else None
-        lines = self._lines(path)
         if now is None or at is None or lines is None:
             return None
         diagnostic = types.Diagnostic(
@@ -153,7 +161,7 @@ class Sketch:
             uri=self._documents.uri(target.path if target is not None else path),
             name=target.name if target is not None else "",
             test=case.test if case is not None else "",
-            fixable=case is not None and target is not None and not target.is_test,
+            fixable=case is not None and self._is_aimed(),
         )
 
     def _note(self, line: int, message: str, severity: types.DiagnosticSeverity) -> Finding | None:
@@ -189,19 +197,18 @@ class Sketch:
     def _test_path(self, case: CaseResult) -> str:
         return f"{self._snapshot.root}/{case.test.partition('::')[0]}"
 
-    def _function_lines(self, path: str, line: int) -> tuple[int, int]:
-        """Return the lines of the function around ``line``; just that line when there is none."""
+    def _function_at(self, path: str, line: int) -> EditTarget | None:
+        """Return the function whose lines hold ``line``."""
         document = self._snapshot.document(path)
         if document is None:
-            return line, line
-        tree = self._trees.setdefault(path, SourceTree.of(document))
+            return None
+        if path not in self._trees:
+            self._trees[path] = SourceTree.of(document)
         try:
-            around = locate(tree, Lines(document, "utf-8").starts[line - 1])
+            around = locate(self._trees[path], self._trees[path].starts[line - 1])
         except (OcilsError, IndexError):
-            return line, line
-        if around.first_line <= line <= around.last_line:
-            return around.first_line, around.last_line
-        return line, line
+            return None
+        return around if around.first_line <= line <= around.last_line else None
 
     def _way(self, path: str) -> Moved | None:
         judged = self._snapshot.document(path)
