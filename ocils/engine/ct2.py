@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.model import Infill, Manifest, Prompt, Reply, Sampling
@@ -59,7 +59,7 @@ class CTranslate2Engine:
 
     async def generate(
         self, prompt: Prompt, sampling: Sampling, cancel: CancelToken
-    ) -> AsyncIterator[Reply]:
+    ) -> AsyncGenerator[Reply, None]:
         """Yield up to ``sampling.n`` replies as they finish, in any order.
 
         A reply's text is what the model wrote: without the end token, a stop string and what

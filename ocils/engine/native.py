@@ -34,7 +34,10 @@ class Step(Protocol):
 class Scored(Protocol):
     """What one row of tokens scored; ``log_probs`` has one entry less than the row has tokens."""
 
-    log_probs: Sequence[float]
+    @property
+    def log_probs(self) -> Sequence[float]:
+        """The natural logarithms."""
+        ...
 
 
 class Generator(Protocol):

@@ -6,7 +6,7 @@ Not covered: anything that needs real tokens; a token is taken to be four bytes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from ocils.domain.cancel import CancelToken
@@ -67,7 +67,7 @@ class ScriptedEngine:
 
     async def generate(
         self, prompt: Prompt, sampling: Sampling, cancel: CancelToken
-    ) -> AsyncIterator[Reply]:
+    ) -> AsyncGenerator[Reply, None]:
         """Yield the next scripted replies, cut to ``sampling.tokens``; less when cancelled."""
         call = len(self._asked)
         self._asked.append(prompt)

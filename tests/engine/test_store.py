@@ -1,0 +1,144 @@
+"""Finding models, and telling damaged ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ocils.domain.cancel import CancelToken
+from ocils.domain.errors import EnvironmentProblem, ModelDamaged, ModelMissing
+from ocils.domain.model import Infill, Sampling
+from ocils.engine.ct2 import CTranslate2Engine
+from ocils.engine.store import ModelFolder, bundled_folders, find, manifests, verify
+
+MINIMAL = """
+name = "mine"
+family = "llama"
+folder = "weights"
+licence = "MIT"
+context = 512
+chat = false
+strategies = ["infill"]
+"""
+
+
+def test_a_folder_with_its_manifest_is_found_and_whole(model_copy: Path) -> None:
+    model = find(str(model_copy))
+    assert model.folder == model_copy
+    assert model.manifest.measured["anything"] == {"goes": [1, 2.5, "three"]}
+    verify(model)
+    assert find(str(model_copy / "ocils.toml")) == model
+
+
+def test_the_users_manifest_wins(tmp_path: Path) -> None:
+    user, shipped = tmp_path / "user", tmp_path / "shipped"
+    for folder, context in ((user, 111), (shipped, 222)):
+        folder.mkdir()
+        (folder / "mine.toml").write_text(MINIMAL.replace("512", str(context)))
+    (shipped / "other.toml").write_text(MINIMAL)
+    found = manifests(user, shipped, tmp_path / "absent")
+    assert [model.manifest.context for model in found] == [111, 512]
+    assert found[0].folder == user / "weights"
+    assert find("mine", user).manifest.context == 111
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(MINIMAL)
+    with pytest.raises(ModelMissing, match=r"'nosuch'; choose one of: .*mine"):
+        find("nosuch", tmp_path)
+    with pytest.raises(ModelMissing):
+        find("../mine", tmp_path)
+
+
+def test_shipped_manifests_are_looked_for_in_the_wheel_and_in_the_checkout() -> None:
+    wheel, checkout = bundled_folders()
+    assert wheel.parts[-2:] == ("ocils", "_models")
+    assert checkout.name == "models"
+    assert (checkout.parent / "ocils").is_dir()
+
+
+def test_an_absent_folder_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing, match="check the path"):
+        find(str(tmp_path / "nowhere"))
+    with pytest.raises(ModelMissing, match="no manifest"):
+        find(str(tmp_path))
+    (tmp_path / "ocils.toml").write_text(MINIMAL)
+    with pytest.raises(ModelMissing, match=r"has no folder at .*weights; put its files there"):
+        verify(find(str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["name = 3", MINIMAL + "typo = 1", MINIMAL.replace('"infill"', '"guess"'), "= =", b"\xff\xfe"],
+)
+def test_a_manifest_that_is_off_is_named(tmp_path: Path, text: str | bytes) -> None:
+    path = tmp_path / "ocils.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ModelDamaged, match=r"manifest .*ocils.toml is not valid"):
+        find(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["model.bin", "tokenizer.json", "vocabulary.json", "config.json"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "changed", "empty"])
+async def test_damage_is_told_before_anything_is_loaded(
+    model_copy: Path, name: str, damage: str
+) -> None:
+    path = model_copy / name
+    data = path.read_bytes()
+    match damage:
+        case "missing":
+            path.unlink()
+        case "truncated":
+            path.write_bytes(data[: len(data) // 2])
+        case "changed":
+            path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        case _:
+            path.write_bytes(b"")
+    await refused(find(str(model_copy)), f"damaged: .*{name} (is missing|was cut short)")
+
+
+@pytest.mark.parametrize("name", ["model.bin", "tokenizer.json", "vocabulary.json", "config.json"])
+async def test_damage_is_told_without_checksums_too(model_copy: Path, name: str) -> None:
+    manifest = model_copy / "ocils.toml"
+    text = manifest.read_text()
+    manifest.write_text(text[: text.index("[files]")] + text[text.index("[measured]") :])
+    path = model_copy / name
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    await refused(find(str(model_copy)), "cannot")
+    path.unlink()
+    await refused(find(str(model_copy)), "missing")
+
+
+async def test_a_vocabulary_of_another_model_is_told(model_copy: Path) -> None:
+    path = model_copy / "vocabulary.json"
+    words = path.read_text()
+    path.write_text(words.replace('"a"', '"§"', 1))
+    manifest = model_copy / "ocils.toml"
+    text = manifest.read_text()
+    manifest.write_text(text[: text.index("[files]")] + text[text.index("[measured]") :])
+    await refused(find(str(model_copy)), "disagree on 'a'")
+    path.write_text(words)
+    manifest.write_text(manifest.read_text().replace('"<was>"', '"<old>"'))
+    await refused(find(str(model_copy)), "lacks '<old>'")
+
+
+async def test_the_identity_follows_the_files(model_copy: Path) -> None:
+    before = find(str(model_copy)).identity
+    manifest = model_copy / "ocils.toml"
+    manifest.write_text(manifest.read_text().replace('"model.bin" = "', '"model.bin" = "00'))
+    assert find(str(model_copy)).identity != before
+
+
+async def refused(model: ModelFolder, message: str) -> None:
+    """Loading and generating both refuse ``model``, in words, and the engine can still close."""
+    engine = CTranslate2Engine(model, threads=1)
+    try:
+        with pytest.raises(EnvironmentProblem, match=message) as caught:
+            await engine.load()
+        assert caught.value.mend
+        with pytest.raises(EnvironmentProblem, match=message):
+            async for _ in engine.generate(Infill("x", "y"), Sampling(1, 1), CancelToken()):
+                pass
+    finally:
+        await engine.close()
