@@ -32,7 +32,7 @@ ROOMS_OF: dict[str, frozenset[str]] = {
         | {"settings", "wiring"}
     ),
     "numpy": frozenset({"engine"}),
-    "platformdirs": frozenset({"record", "settings", "wiring"}),
+    "platformdirs": frozenset({"engine", "record", "settings", "wiring"}),
     "pygls": frozenset({"server"}),
     "requests": frozenset({"sandbox"}),  # docker-py raises its errors
     "rich": frozenset({"bench", "cli", "console"}),

@@ -1,0 +1,61 @@
+"""``make bench``: the figures that say whether ocils keeps its promises.
+
+Not covered: printing them (``cli``: one JSON object a line), comparing with earlier days, whatever
+else this machine does meanwhile (which is why times are medians and ratios taken arm by turn).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+
+from ocils.bench.figure import Bench, Figure, House
+from ocils.bench.figures_editor import (
+    code_action_p99_ms,
+    keystroke_parse_p99_ms,
+    server_start_s,
+)
+from ocils.bench.figures_loop import mended_share, score_64_s, verdict_l1_small
+from ocils.domain.base import Value
+from ocils.domain.errors import OcilsError, UsageError
+
+FIGURES: dict[str, Callable[[Bench], Awaitable[Figure]]] = {
+    "keystroke_parse_p99_ms": keystroke_parse_p99_ms,
+    "server_start_s": server_start_s,
+    "code_action_p99_ms": code_action_p99_ms,
+    "score_64_s": score_64_s,
+    "verdict_l1_small": verdict_l1_small,
+    "mended_share": mended_share,
+}
+
+
+class Unmeasured(Value, frozen=True):
+    """A figure that cannot be measured here, and why."""
+
+    name: str
+    why: str
+
+
+async def figures(
+    house: House, checkout: Path, only: str = ""
+) -> AsyncGenerator[Figure | Unmeasured, None]:
+    """Measure each figure, or only one, in the order of ``FIGURES``.
+
+    Raises ``UsageError`` for a name that is none, and outside of a checkout.
+    """
+    if only and only not in FIGURES:
+        raise UsageError(f"there is no figure {only}", mend=f"say one of {', '.join(FIGURES)}")
+    if not (checkout / "tests" / "workspaces" / "basket").is_dir():
+        raise UsageError(
+            f"{checkout} is not a checkout of ocils", mend="the figures need its test workspaces"
+        )
+    with tempfile.TemporaryDirectory(prefix="ocils-bench-") as scratch:
+        bench = Bench(house, checkout, Path(scratch))
+        for name, measure in FIGURES.items():
+            if only and name != only:
+                continue
+            try:
+                yield await measure(bench)
+            except OcilsError as problem:
+                yield Unmeasured(name, str(problem))
