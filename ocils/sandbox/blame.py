@@ -1,0 +1,81 @@
+"""What a failure is put down to, from the exception's chain. Pure.
+
+Not covered: failures that hide their cause (a caught network error that ends in an assertion).
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from ocils.domain.judging import FailureClass
+
+Record = Mapping[str, Any]
+BrokenKind = Literal["syntax", "import", "collection", "report", "empty"]
+
+ISOLATED = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EROFS})
+MISSING = re.compile(r"No module named '([^']+)'")
+
+
+def failure_class(record: Record) -> FailureClass:
+    """Class of a failed test's exception."""
+    chain = record.get("chain", ())
+    if any(_isolated(link) for link in chain):
+        return "isolation"
+    names = set(chain[0][0]) if chain else set()
+    text = str(chain[0][4]) if chain else str(record.get("message", ""))
+    if "Failed" in names and text.startswith("Timeout"):
+        return "timeout"
+    for found, kind in CLASSES:
+        if found in names:
+            return kind
+    return "runtime" if names else "assertion"
+
+
+CLASSES: tuple[tuple[str, FailureClass], ...] = (
+    ("AssertionError", "assertion"),
+    ("Failed", "assertion"),
+    ("SyntaxError", "syntax"),
+    ("ImportError", "import"),
+    ("MemoryError", "memory"),
+)
+
+
+def broken_kind(record: Record) -> tuple[BrokenKind, str, str]:
+    """Kind, reason and missing module of a file that could not be collected."""
+    for names, _, module, _, text in record.get("chain", ()):
+        if "SyntaxError" in names:
+            return "syntax", f"{names[0]}: {_first(text)}", ""
+        if "ImportError" in names:
+            missing = module if "ModuleNotFoundError" in names else ""
+            return "import", f"{names[0]}: {_first(text)}", missing
+    chain = record.get("chain", ())
+    why = f"{chain[-1][0][0]}: {_first(chain[-1][4])}" if chain else str(record.get("message", ""))
+    return "collection", why, ""
+
+
+def from_output(output: str) -> tuple[BrokenKind, str, str]:
+    """The same for a run that ended before it could collect, from what pytest printed."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    found = MISSING.search(output)
+    if found:
+        return "import", f"ModuleNotFoundError: No module named '{found[1]}'", found[1]
+    syntax = [line for line in lines if "SyntaxError" in line]
+    if syntax:
+        return "syntax", syntax[-1], ""
+    errors = [line for line in lines if "rror" in line]
+    return "collection", (errors or lines or ["pytest ended before it collected"])[-1][:500], ""
+
+
+def _isolated(link: list[Any]) -> bool:
+    names, number, _, _, text = link
+    if "gaierror" in names or number in ISOLATED:
+        return True
+    return "Read-only file system" in text or "Network is unreachable" in text
+
+
+def _first(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[0] if lines else ""

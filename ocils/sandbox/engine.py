@@ -1,0 +1,91 @@
+"""The container engine: is it there, and if not, what is to be done.
+
+Not covered: starting it; engines on another machine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import docker
+from docker.errors import DockerException
+
+from ocils.domain.base import Value
+from ocils.domain.errors import SandboxUnavailable
+
+TIMEOUT = 60
+
+
+class EngineStatus(Value, frozen=True):
+    """What ``ocils doctor`` says of the engine; ``problem`` and ``mend`` are empty when all is well."""
+
+    reachable: bool
+    version: str = ""
+    problem: str = ""
+    mend: str = ""
+
+
+def connect() -> docker.DockerClient:
+    """Return a client of an engine that answers. Raises ``SandboxUnavailable``."""
+    try:
+        client = docker.from_env(timeout=TIMEOUT)
+        client.ping()
+    except (DockerException, OSError) as error:
+        problem, mend = _explain(error)
+        raise SandboxUnavailable(problem, mend=mend) from error
+    return client
+
+
+def engine_status() -> EngineStatus:
+    """Ask the engine for its version; takes a moment, never raises."""
+    try:
+        client = connect()
+        version = str(client.version().get("Version", ""))
+        client.close()
+    except SandboxUnavailable as error:
+        return EngineStatus(False, problem=error.message, mend=error.mend)
+    except DockerException as error:
+        return EngineStatus(False, problem=f"the container engine fails: {error}")
+    return EngineStatus(True, version=version)
+
+
+def _explain(error: BaseException) -> tuple[str, str]:
+    socket = _socket()
+    causes = _chain(error)
+    if any(isinstance(each, PermissionError) for each in causes):
+        return (
+            f"permission denied on {socket}",
+            "add yourself to the docker group (sudo usermod -aG docker $USER) and log in again",
+        )
+    if shutil.which("dockerd") is None and shutil.which("docker") is None:
+        return (
+            "no container engine is installed",
+            "install Docker (Debian: sudo apt-get install docker.io)",
+        )
+    return (
+        f"no container engine answers at {socket}",
+        "start it (sudo systemctl start docker, or sudo dockerd where there is no systemd)",
+    )
+
+
+def _socket() -> str:
+    host = os.environ.get("DOCKER_HOST", "")
+    return host or str(Path("/var/run/docker.sock"))
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    todo: list[BaseException | None] = [error]
+    while todo:
+        each = todo.pop()
+        if each is None or each in found:
+            continue
+        found.append(each)
+        # requests and urllib3 keep the cause among the arguments rather than as __cause__.
+        arguments = [a for a in each.args if isinstance(a, BaseException)]
+        reason = getattr(each, "reason", None)
+        todo += [each.__cause__, each.__context__, *arguments]
+        todo.append(reason if isinstance(reason, BaseException) else None)
+    return found

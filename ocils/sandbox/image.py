@@ -1,0 +1,77 @@
+"""An almost empty image, imported from a tar of a few kilobytes: links, passwd, and our programs.
+
+Its tag is the hash of its content, so a new version of the programs is a new image and an old
+server keeps its own.
+
+Not covered: removing images of older versions (they hold a few kilobytes each).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import docker
+from docker.errors import ImageNotFound
+
+from ocils.sandbox.inside.owners import CANDIDATE
+
+REPOSITORY = "ocils-sandbox"
+# Mount points of tmpfs are left out: the runtime would give the tmpfs the mode that it finds there.
+FOLDERS = ("etc", "runner", "runner/ocils_inside", "proc", "sys", "dev", "var", "run", "usr")
+# Tests look up services, MIME types and terminals; nothing here is personal.
+COPIED = ("nsswitch.conf", "mime.types", "services", "protocols", "ld.so.conf", "host.conf", "os-release", "inputrc")  # fmt: skip
+LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+
+
+def build_tar(home: str) -> bytes:
+    """Return the image's content; the same machine and version give the same bytes."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for folder in FOLDERS:
+            _add(tar, folder, kind=tarfile.DIRTYPE)
+        for name in LINKS:
+            if os.path.islink(f"/{name}"):
+                _add(tar, name, kind=tarfile.SYMTYPE, link=os.readlink(f"/{name}"))
+        if os.path.islink("/etc/localtime"):
+            _add(tar, "etc/localtime", kind=tarfile.SYMTYPE, link=os.readlink("/etc/localtime"))
+        for name in COPIED:
+            if os.path.isfile(f"/etc/{name}"):
+                _add(tar, f"etc/{name}", Path(f"/etc/{name}").read_bytes())
+        user = f"ocils:x:{CANDIDATE}:{CANDIDATE}:ocils:{home}:/bin/sh\n"
+        _add(tar, "etc/passwd", f"root:x:0:0:root:/root:/bin/sh\n{user}".encode())
+        _add(tar, "etc/group", f"root:x:0:\nocils:x:{CANDIDATE}:\n".encode())
+        for program in sorted((Path(__file__).parent / "inside").glob("*.py")):
+            _add(tar, f"runner/ocils_inside/{program.name}", program.read_bytes())
+    return buffer.getvalue()
+
+
+def ensure_image(client: docker.DockerClient, home: str) -> str:
+    """Return the image's tag, importing it when the engine lacks it."""
+    data = build_tar(home)
+    tag = hashlib.sha256(data).hexdigest()[:16]
+    name = f"{REPOSITORY}:{tag}"
+    try:
+        client.images.get(name)
+    except ImageNotFound:
+        client.api.import_image_from_data(data, repository=REPOSITORY, tag=tag)
+    return name
+
+
+def _add(
+    tar: tarfile.TarFile,
+    name: str,
+    data: bytes = b"",
+    *,
+    kind: bytes = tarfile.REGTYPE,
+    link: str = "",
+) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type = kind
+    entry.linkname = link
+    entry.size = len(data)
+    entry.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
+    tar.addfile(entry, io.BytesIO(data))

@@ -1,0 +1,36 @@
+"""Whose hands the supervisor uses: it becomes the owner of the sources to write them, and the
+candidate to delete and to kill.
+
+PID 1 keeps two capabilities, SETUID and SETGID. Without CAP_DAC_OVERRIDE, CAP_CHOWN and CAP_KILL a
+mistake in it can do no more than one of those two users could.
+
+Not covered: more than one candidate at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import Iterator
+
+SOURCES = 61001
+CANDIDATE = 61002
+
+JUDGED = (".py", ".pyi", ".pyx", ".toml", ".cfg", ".ini", ".pth", ".pyc")
+
+
+def owner_of(path: str) -> int:
+    """Return who owns the file at ``path`` (relative to the root): judged files are not the candidate's."""
+    return SOURCES if path.endswith(JUDGED) or path.startswith(".git/") else CANDIDATE
+
+
+@contextmanager
+def acting_as(user: int) -> Iterator[None]:
+    """Do file work as ``user``: effective ids only, so it can be undone."""
+    os.setegid(user)
+    os.seteuid(user)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)

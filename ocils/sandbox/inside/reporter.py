@@ -1,0 +1,168 @@
+"""The pytest plugin that reports: one JSON line a record, with a nonce and a running number.
+
+Records (``t``): ``collected`` ids · ``broken`` a file that could not be collected · ``start`` and
+``case`` of a test · ``modules`` third-party modules that were loaded · ``done`` exit code.
+
+It keeps the project's own options and configuration, and selects and orders the expected tests.
+
+Not covered: code in this interpreter that looks for the reporter on purpose (``gc``, frames): it can
+forge anything; fresh runs and the syntax gate are what stands against that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, Generator
+
+import pytest
+
+from . import failures
+from .loaded import third_party
+
+# Bound now: a test that patches ``os.write`` must not silence the report.
+_write = os.write
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class _Raised:
+    """Enough of pytest's ``ExceptionInfo`` for an exception that pytest did not wrap."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.value = error
+        self.tb = error.__traceback__
+
+    def exconly(self, tryshort: bool) -> str:
+        return f"{type(self.value).__name__}: {self.value}"
+
+
+class Reporter:
+    """Registered with pytest for one run."""
+
+    def __init__(self, report: int, order: dict[str, Any], settings: dict[str, Any]) -> None:
+        self._report = report
+        self._order = order
+        self._root: str = settings["root"]
+        self._environment: str = settings["environment"]
+        self._nonce: str = order["nonce"]
+        self._number = 0
+        self._before = frozenset(sys.modules)
+        self._phases: list[Any] = []
+        self._trouble: dict[str, Any] = {}
+        self._probe: Any | None = None
+        if order.get("probe"):
+            from . import lines
+
+            self._probe = lines.watch(**order["probe"])
+
+    def arguments(self) -> list[str]:
+        """Return pytest's arguments; the project's own ``addopts`` come before them."""
+        fixed = [
+            "-o",
+            "cache_dir=/tmp/.pytest_cache",
+            f"--rootdir={self._root}",
+            f"--maxfail={1 if self._order['stop_early'] else 0}",
+        ]
+        return [*fixed, *self._order["paths"]]
+
+    def _send(self, **record: Any) -> None:
+        record["n"] = self._nonce
+        record["i"] = self._number
+        self._number += 1
+        data = memoryview((_encode(record) + "\n").encode("ascii"))
+        while data:
+            data = data[_write(self._report, data) :]
+
+    def done(self, code: int) -> None:
+        """Say that pytest came to its end."""
+        if self._order.get("modules"):
+            self._send(t="modules", names=third_party(self._before, self._root, self._environment))
+        self._send(t="done", code=code)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_load_initial_conftests(self, early_config: Any) -> Generator[None, Any, None]:
+        """Keep coverage plugins from tracing: they cost more than the tests."""
+        early_config.known_args_namespace.no_cov = True
+        outcome = yield
+        if outcome.excinfo is not None:
+            error = outcome.excinfo[1]
+            found = failures.describe(_Raised(error), self._root, self._environment)
+            self._send(t="broken", id="conftest", report=found["message"], **found)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_cmdline_main(self, config: Any) -> Generator[None, None, None]:
+        """Switch off what spreads tests over processes, and seed what draws at random."""
+        option = config.option
+        option.no_summary = True
+        if hasattr(option, "numprocesses"):
+            option.numprocesses = 0
+            option.dist = "no"
+            option.tx = []
+        if getattr(option, "randomly_seed", None) == "default":
+            option.randomly_seed = self._order["seed"]
+        if getattr(option, "hypothesis_seed", "") is None:
+            option.hypothesis_seed = str(self._order["seed"])
+        yield
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[Any]) -> Generator[None, None, None]:
+        """Keep exactly the expected tests, in the expected order, whatever other plugins did."""
+        yield
+        expected = self._order["tests"]
+        if expected:
+            place = {test: at for at, test in enumerate(expected)}
+            items[:] = sorted(
+                (item for item in items if item.nodeid in place),
+                key=lambda item: place[item.nodeid],
+            )
+
+    def pytest_collection_finish(self, session: Any) -> None:
+        """Say what will run."""
+        lines = self._probe.take() if self._probe else []
+        self._send(t="collected", ids=[item.nodeid for item in session.items], lines=lines)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_make_collect_report(self, collector: Any) -> Generator[None, Any, None]:
+        """Say which file could not be collected, and why."""
+        outcome = yield
+        report = outcome.get_result()
+        if report.outcome == "failed":
+            call = getattr(report, "call", None)
+            info = getattr(call, "excinfo", None)
+            found = failures.describe(info, self._root, self._environment)
+            text = failures.cut(report.longreprtext, failures.REPORT)
+            self._send(t="broken", id=report.nodeid, report=text, **found)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Say which test is on, for a run that is ended from outside."""
+        self._phases = []
+        self._trouble = {}
+        self._send(t="start", id=nodeid)
+        if self._probe:
+            self._probe.start()
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> Generator[None, Any, None]:
+        """Take what only the exception itself knows."""
+        yield
+        if call.excinfo is not None and not self._trouble.get("hard"):
+            marked = item.get_closest_marker("xfail") is not None
+            self._trouble = failures.describe(call.excinfo, self._root, self._environment)
+            self._trouble["marked"] = marked
+            self._trouble["hard"] = True
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Gather the phases; a test that is run again by a plugin starts over."""
+        if report.when == "setup":
+            self._phases = []
+        if report.outcome != "rerun":
+            self._phases.append(report)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Report the test."""
+        record = failures.summarise(self._phases, self._trouble)
+        record["id"] = nodeid
+        if self._probe:
+            record["lines"] = self._probe.take()
+        self._send(t="case", **record)

@@ -1,0 +1,115 @@
+"""The line to a container: Docker's multiplexed, attached socket, as frames in both directions.
+
+Not covered: reconnecting; a line that broke means a slot that is lost.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import threading
+import time
+from typing import Any
+
+from docker.models.containers import Container
+
+from ocils.sandbox.inside.frames import Message, pack, unpack
+
+HEADER = struct.Struct(">BxxxI")
+KEPT_ERRORS = 8 << 10
+CHUNK = 1 << 20
+
+
+class SlotLost(Exception):
+    """The container is gone, or says nothing any more; the message holds what it said last."""
+
+
+class Line:
+    """Frames to and from PID 1 of a container. Sending is safe from any thread, hearing from one."""
+
+    def __init__(self, container: Container) -> None:
+        stream: Any = container.attach_socket(
+            params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        )
+        self._stream = stream
+        self._socket: socket.socket = getattr(stream, "_sock", stream)
+        self._socket.settimeout(None)
+        self._sending = threading.Lock()
+        self._raw = bytearray()
+        self._out = bytearray()
+        self._errors = bytearray()
+
+    @property
+    def errors(self) -> str:
+        """What the container wrote to its standard error, the end of it."""
+        return bytes(self._errors).decode("utf-8", "replace")
+
+    def send(self, message: Message, raw: bytes = b"") -> None:
+        """Send a frame. Raises ``SlotLost``."""
+        try:
+            with self._sending:
+                self._socket.sendall(pack(message, raw))
+        except OSError as error:
+            raise SlotLost(f"the container is gone: {error}") from error
+
+    def ping(self) -> None:
+        """Say that we live, unless a frame is being sent, which says it as well. Never raises."""
+        if self._sending.acquire(blocking=False):
+            try:
+                self._socket.sendall(pack({"op": "ping"}))
+            except OSError:
+                return  # whoever uses the slot next learns it
+            finally:
+                self._sending.release()
+
+    def hear(self, seconds: float) -> Message:
+        """Return the next frame. Raises ``SlotLost`` at the end, or when none comes in time."""
+        until = time.monotonic() + seconds
+        while True:
+            message = unpack(self._out)
+            if message is not None:
+                return message
+            self._read(until)
+
+    def raw(self, size: int, seconds: float) -> bytes:
+        """Return the ``size`` raw bytes that the last frame announced."""
+        until = time.monotonic() + seconds
+        while len(self._out) < size:
+            self._read(until)
+        data = bytes(self._out[:size])
+        del self._out[:size]
+        return data
+
+    def close(self) -> None:
+        """Close our end; PID 1 sees the end of its input and exits."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the other end was first
+        self._stream.close()
+
+    def _read(self, until: float) -> None:
+        left = until - time.monotonic()
+        if left <= 0:
+            raise SlotLost(f"the container says nothing; last: {self.errors[-500:]}")
+        try:
+            if not select.select([self._socket], [], [], left)[0]:
+                return
+            data = self._socket.recv(CHUNK)
+        except (OSError, ValueError) as error:
+            raise SlotLost(f"the container is gone: {error}") from error
+        if not data:
+            raise SlotLost(f"the container ended; last: {self.errors[-500:]}")
+        self._raw += data
+        while len(self._raw) >= HEADER.size:
+            stream, size = HEADER.unpack_from(self._raw)
+            end = HEADER.size + size
+            if len(self._raw) < end:
+                return
+            if stream == 1:
+                self._out += self._raw[HEADER.size : end]
+            else:
+                self._errors += self._raw[HEADER.size : end]
+                del self._errors[:-KEPT_ERRORS]
+            del self._raw[:end]

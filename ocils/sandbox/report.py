@@ -1,0 +1,235 @@
+"""Records from inside → a Verdict, cross-checked. Pure.
+
+Green needs every expected test reported as passed exactly once, nothing missing, an unbroken
+numbering under the run's nonce, ``done``, and an exit code that agrees. Everything else is some
+other verdict: the exit code alone says nothing, since the candidate can exit as it likes.
+
+Not covered: a candidate that finds the reporter in its own interpreter and uses it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast, get_args
+
+from ocils.domain.base import Value
+from ocils.domain.judging import (
+    Broken,
+    CaseResult,
+    Coverage,
+    Failed,
+    Frame,
+    Killed,
+    Outcome,
+    Passed,
+    Plan,
+    TestId,
+    TestLines,
+    TimedOut,
+    Unjudged,
+    Verdict,
+)
+from ocils.sandbox.blame import broken_kind, failure_class, from_output
+
+Record = Mapping[str, Any]
+
+OUTCOMES = frozenset(get_args(Outcome))
+
+
+class End(Value, frozen=True):
+    """How the supervisor saw the run end.
+
+    ``status`` is the exit status, negative for a signal, None when unknown. ``ended_for`` is why
+    the supervisor or the kernel ended it: "timeout", "output", "report", "memory", "cancelled".
+    ``tampered`` are judged files that were replaced during the run.
+    """
+
+    status: int | None
+    ended_for: str
+    seconds: float
+    output: str = ""
+    tampered: tuple[str, ...] = ()
+
+
+class Report:
+    """Takes the records of one run as they come, and says what they amount to."""
+
+    def __init__(self, nonce: str, plan: Plan, edited: Sequence[str] = ()) -> None:
+        self._nonce = nonce
+        self._plan = plan
+        self._edited = frozenset(edited)
+        self._number = 0
+        self._trust = ""
+        self._rest = b""
+        self._cases: dict[str, CaseResult] = {}
+        self._lines: list[TestLines] = []
+        self._collected: list[str] | None = None
+        self._collection: tuple[int, ...] = ()
+        self._broken: list[Record] = []
+        self._running: str | None = None
+        self._code: int | None = None
+        self._modules: tuple[str, ...] = ()
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The third-party modules that the run loaded, when it was asked."""
+        return self._modules
+
+    @property
+    def cases(self) -> tuple[CaseResult, ...]:
+        """What was reported so far, in the order in which the tests ended."""
+        return tuple(self._cases.values())
+
+    def feed(self, data: bytes) -> tuple[CaseResult, ...]:
+        """Take bytes of the report; returns the tests that ended with them."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        ended = []
+        for line in lines:
+            case = self._take(line)
+            if case is not None:
+                ended.append(case)
+        return tuple(ended)
+
+    def verdict(self, end: End) -> Verdict:
+        """Judge the whole run."""
+        cases = self.cases
+        if end.ended_for == "cancelled":
+            return Killed("cancelled", cases=cases)
+        if end.ended_for == "timeout":
+            running = None if self._running is None else TestId(self._running)
+            return TimedOut(end.seconds, running, cases)
+        if end.ended_for == "memory":
+            return Killed("memory", "the container's memory was used up", cases)
+        if end.ended_for in ("output", "report"):
+            return Killed("output", "it wrote more than the limit", cases)
+        if end.status is not None and end.status < 0:
+            return Killed("signal", f"signal {-end.status}", cases)
+        if self._rest and not self._trust:
+            self._trust = "the report ends in the middle of a record"
+        if self._trust:
+            return Broken(self._trust, "report", cases=cases)
+        if self._broken:
+            return self._not_collected(self._broken[0])
+        if self._code is None:
+            return self._ended_itself(end)
+        if self._collected is None:
+            kind, why, module = from_output(end.output)
+            return Broken(why, kind, missing_module=module)
+        return self._compare(end, cases)
+
+    def _take(self, line: bytes) -> CaseResult | None:
+        try:
+            record: Record = json.loads(line)
+            if record["n"] != self._nonce or record["i"] != self._number:
+                self._distrust("the report holds a record that is not ours")
+                return None
+            self._number += 1
+            return self._understand(record)
+        except (ValueError, KeyError, TypeError, IndexError):
+            self._distrust("the report cannot be read")
+            return None
+
+    def _distrust(self, why: str) -> None:
+        self._trust = self._trust or why
+
+    def _understand(self, record: Record) -> CaseResult | None:
+        if self._code is not None:
+            self._distrust("a record came after the end")
+        match record["t"]:
+            case "collected":
+                self._collected = [str(each) for each in record["ids"]]
+                self._collection = tuple(record["lines"])
+            case "broken":
+                self._broken.append(record)
+            case "start":
+                self._running = str(record["id"])
+            case "modules":
+                self._modules = tuple(str(each) for each in record["names"])
+            case "done":
+                self._code = int(record["code"])
+            case "case":
+                return self._case(record)
+            case _:
+                self._distrust("the report holds a record of an unknown kind")
+        return None
+
+    def _case(self, record: Record) -> CaseResult:
+        name = str(record["id"])
+        if name in self._cases or name != self._running:
+            self._distrust(f"{name} was reported out of turn")
+        self._running = None
+        outcome = cast(Outcome, record["outcome"] if record["outcome"] in OUTCOMES else "error")
+        message = str(record.get("message", ""))
+        frames = _frames(record)
+        if outcome == "xfailed" and not record.get("marked", True) and self._from_edit(frames):
+            # The candidate itself declared the failure to be expected.
+            outcome, message = "failed", f"the changed code called xfail: {message}"
+        case = CaseResult(
+            TestId(name),
+            outcome,
+            seconds=float(record.get("seconds", 0.0)),
+            message=message,
+            kind=""
+            if outcome in ("passed", "xpassed", "xfailed", "skipped")
+            else failure_class(record),
+            frames=frames,
+            report=str(record.get("report", "")),
+            output=str(record.get("output", "")),
+        )
+        self._cases[name] = case
+        if "lines" in record:
+            self._lines.append(TestLines(case.test, tuple(record["lines"])))
+        return case
+
+    def _from_edit(self, frames: tuple[Frame, ...]) -> bool:
+        return bool(frames) and frames[-1].path in self._edited
+
+    def _ended_itself(self, end: End) -> Verdict:
+        on = f" during {self._running}" if self._running else ""
+        return Killed(
+            "exit", f"it ended the test process{on} (status {end.status})", cases=self.cases
+        )
+
+    def _not_collected(self, record: Record) -> Broken:
+        kind, why, module = broken_kind(record)
+        return Broken(why, kind, _frames(record), self.cases, module)
+
+    def _compare(self, end: End, cases: tuple[CaseResult, ...]) -> Verdict:
+        coverage = None
+        if self._plan.probe is not None:
+            coverage = Coverage(tuple(self._lines), self._collection)
+        collected = self._collected or []
+        expected = self._plan.tests or tuple(TestId(each) for each in collected)
+        missing = [each for each in expected if each not in self._cases]
+        if not expected:
+            return Broken("no tests were collected", "empty")
+        if end.tampered:
+            return Broken(f"the run replaced {end.tampered[0]}", "report", cases=cases)
+        wrong = [each for each in cases if not self._counts(each)]
+        stopped = self._plan.stop_early and wrong
+        if missing and not stopped:
+            gone = [each for each in missing if each not in collected]
+            why = "was not collected" if gone else "was collected and not reported"
+            kind: Literal["collection", "report"] = "collection" if gone else "report"
+            return Broken(f"{(gone or missing)[0]} {why}", kind, cases=cases)
+        if wrong:
+            red = [each for each in wrong if each.kind]
+            if red and len(red) == len(wrong) and all(each.kind == "isolation" for each in red):
+                return Unjudged("isolation", red[0].message, cases)
+            return Failed(cases, end.seconds, coverage)
+        if self._code != 0 or end.status != 0:
+            why = f"every test passed, and yet pytest ended with {self._code}"
+            return Broken(why, "report", cases=cases)
+        return Passed(cases, end.seconds, coverage)
+
+    def _counts(self, case: CaseResult) -> bool:
+        """Whether ``case`` is good enough for green; a skip is not, where the test was asked for."""
+        return case.passed or (case.outcome == "skipped" and not self._plan.tests)
+
+
+def _frames(record: Record) -> tuple[Frame, ...]:
+    return tuple(
+        Frame(str(path), int(line), str(function), str(text))
+        for path, line, function, text in record.get("frames", ())
+    )

@@ -1,0 +1,379 @@
+"""One container: its life cycle, limits, and one candidate at a time in it.
+
+Everything here blocks and belongs into a thread; only ``cancel``, ``ping`` and ``close`` may be
+called from elsewhere meanwhile.
+
+Not covered: which slot judges what (``pool.py``), what a report means (``report.py``).
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import docker
+from docker.errors import APIError, DockerException
+from docker.models.containers import Container
+from docker.types import LogConfig, Mount, Ulimit
+
+from ocils.domain.base import Value
+from ocils.domain.cancel import CancelToken
+from ocils.domain.errors import SandboxUnavailable
+from ocils.domain.judging import CaseResult, Plan
+from ocils.domain.text import Entry, Snapshot
+from ocils.sandbox.inside.owners import CANDIDATE
+from ocils.sandbox.line import Line, SlotLost
+from ocils.sandbox.owner import LABEL, boot_id, current_owner
+from ocils.sandbox.report import End, Report
+from ocils.sandbox.runtime import Runtime
+
+MIB = 1 << 20
+SILENCE = 4.0
+START_SECONDS = 30.0
+ZYGOTE_SECONDS = 60.0
+GRACE_SECONDS = 15.0
+OUTPUT_CAP = 16 * MIB
+REPORT_CAP = 64 * MIB
+BOOT = "import sys; sys.path.insert(0, '/runner'); from ocils_inside import supervisor; supervisor.main()"
+
+
+class Priming(Value, frozen=True):
+    """What a run of the original taught: modules to import early, bytecode to share.
+
+    ``snapshot`` is the hash of the snapshot that the bytecode belongs to.
+    """
+
+    snapshot: str
+    modules: tuple[str, ...]
+    files: tuple[tuple[str, int, int], ...]
+    data: bytes
+
+
+class Outcome(NamedTuple):
+    """A run's end, and whether the slot may judge another candidate."""
+
+    end: End
+    clean: bool
+
+
+class Slot:
+    """A container with its own copy of one workspace."""
+
+    def __init__(
+        self, client: docker.DockerClient, runtime: Runtime, image: str, memory_mib: int, size: int
+    ) -> None:
+        """Start the container; ``size`` is how many bytes the workspace has.
+
+        Raises ``SandboxUnavailable`` when the engine refuses it or is not on this machine.
+        """
+        self.snapshot: Snapshot | None = None
+        self.primed: Priming | None = None
+        self.stale: tuple[str, ...] = ()
+        self.modules: tuple[str, ...] = ()
+        self.level: int | None = None
+        self._runtime = runtime
+        self._closed = False
+        self._container, self._line = _start(client, runtime, image, memory_mib, size)
+
+    def ping(self) -> None:
+        """Tell the supervisor that we live."""
+        self._line.ping()
+
+    def fill(self, snapshot: Snapshot) -> None:
+        """Make the tree equal to ``snapshot``; only what differs from the last one is sent."""
+        known: Mapping[str, Entry] = {}
+        if self.snapshot is not None:
+            known = {each.path: each for each in self.snapshot.entries}
+        entries = [each for each in snapshot.entries if _wanted(each, self._runtime)]
+        changed = [each for each in entries if not _same(known.get(each.path), each)]
+        present = {each.path for each in entries}
+        gone = [each for each in known if each not in present]
+        if changed or gone:
+            heads = [[e.path, e.kind, e.mode, e.mtime_ns, e.link, len(e.data)] for e in changed]
+            data = b"".join(each.data for each in changed)
+            self._ask({"op": "tree", "entries": heads, "gone": gone, "size": len(data)}, data)
+        self.snapshot = snapshot
+
+    def start_zygote(self, modules: Sequence[str] = (), *, warm: bool = True) -> None:
+        """Start the process that candidates are forked from. Raises ``SandboxUnavailable``."""
+        answer = self._ask(
+            {
+                "op": "zygote",
+                "python": self._runtime.interpreter.python,
+                "environment": self._runtime.environment_inside,
+                "env": {**dict(self._runtime.environ), "PYTHONHASHSEED": "0"},
+                "modules": list(modules),
+                "warm": warm,
+                "seconds": ZYGOTE_SECONDS,
+            },
+            seconds=ZYGOTE_SECONDS + GRACE_SECONDS,
+        )
+        if answer.get("dead"):
+            raise SandboxUnavailable(
+                f"{self._runtime.interpreter.python} does not start in the container",
+                mend=f"see what it said: {self._line.errors[-500:] or 'nothing'}",
+            )
+        if answer["problem"]:
+            python = self._runtime.interpreter.python
+            raise SandboxUnavailable(
+                f"pytest cannot be imported by {python} ({answer['problem']})",
+                mend=f"install pytest into it: {python} -m pip install pytest",
+            )
+        self.stale = tuple(answer["stale"])
+        self.modules = tuple(modules)
+        threads = int(answer["threads"])
+        if threads > 1 and modules:
+            # A fork keeps only one thread: better to import late than to fork half a library.
+            self.start_zygote(warm=warm)
+            self.modules = tuple(modules)
+            return
+        self.level = 1 if warm and threads == 1 and not self.stale else 0
+
+    def prime(self, priming: Priming) -> None:
+        """Take over what a run of the original taught another slot, or this one."""
+        if self.snapshot is not None and self.snapshot.hash == priming.snapshot and priming.files:
+            files = [list(each) for each in priming.files]
+            self._ask({"op": "adopt", "files": files, "size": len(priming.data)}, priming.data)
+        if not set(priming.modules) <= set(self.modules):
+            self.start_zygote(priming.modules)
+        self.primed = priming
+
+    def learn(self, found: Sequence[str]) -> Priming:
+        """Make what the last run of the original left into a priming, and take it over."""
+        assert self.snapshot is not None
+        answer = self._ask({"op": "bytecode"})
+        data = self._line.raw(int(answer["size"]), START_SECONDS)
+        files = tuple((str(p), int(s), int(m)) for p, s, m in answer["files"])
+        modules = tuple(dict.fromkeys([*self.modules, *found]))
+        priming = Priming(self.snapshot.hash, modules, files, data)
+        if len(modules) > len(self.modules):
+            self.start_zygote(modules)
+        self.primed = priming
+        return priming
+
+    def run(
+        self,
+        plan: Plan,
+        files: Mapping[str, bytes],
+        report: Report,
+        nonce: str,
+        seen: Callable[[CaseResult], None],
+        stop: CancelToken,
+        *,
+        harvest: bool = False,
+    ) -> Outcome:
+        """Judge one candidate; ``files`` are its changed files, by relative path.
+
+        Raises ``SlotLost`` when the container goes away in the middle.
+        """
+        level = self.level or 0
+        if plan.fresh or plan.seed != 0:
+            level = 0  # a fork keeps the zygote's hash seed
+        self._line.send(self._command(plan, files, nonce, level, harvest))
+        # Only now: a cancel that overtook its run would be taken for one that came too late.
+        with stop.watch(self.cancel):
+            answer = self._line.hear(plan.seconds + GRACE_SECONDS)
+            while answer["op"] == "report":
+                for case in report.feed(answer["data"].encode("latin-1")):
+                    seen(case)
+                answer = self._line.hear(plan.seconds + GRACE_SECONDS)
+        if "error" in answer:
+            raise SlotLost(str(answer["error"]))
+        end = End(
+            answer["status"],
+            str(answer["ended_for"]),
+            float(answer["seconds"]),
+            str(answer["output"]),
+            tuple(answer["tampered"]),
+        )
+        return Outcome(end, bool(answer["clean"]))
+
+    def cancel(self) -> None:
+        """End the candidate that is being judged, if any, at once."""
+        with contextlib.suppress(SlotLost):
+            self._line.send({"op": "cancel"})
+
+    def close(self) -> None:
+        """Remove the container. Never raises, may be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._line.close()
+        with contextlib.suppress(DockerException, OSError):
+            self._container.remove(force=True)
+
+    def _command(
+        self, plan: Plan, files: Mapping[str, bytes], nonce: str, level: int, harvest: bool
+    ) -> dict[str, Any]:
+        probe = None
+        if plan.probe is not None:
+            probe = {"path": plan.probe.path, "first": plan.probe.first, "last": plan.probe.last}
+        request = {
+            "nonce": nonce,
+            "level": level,
+            "seed": plan.seed,
+            "tests": list(plan.tests),
+            "paths": list(_arguments(plan, self.snapshot, files)),
+            "stop_early": plan.stop_early,
+            "probe": probe,
+            "modules": harvest,
+            "env": {},
+        }
+        return {
+            "op": "run",
+            "files": {path: base64.b64encode(data).decode() for path, data in files.items()},
+            "seconds": plan.seconds,
+            "output_cap": OUTPUT_CAP,
+            "report_cap": REPORT_CAP,
+            "harvest": harvest,
+            "request": request,
+        }
+
+    def _ask(
+        self, message: dict[str, Any], raw: bytes = b"", *, seconds: float = START_SECONDS
+    ) -> dict[str, Any]:
+        self._line.send(message, raw)
+        answer = self._line.hear(seconds)
+        if "error" in answer:
+            raise SlotLost(str(answer["error"]))
+        return answer
+
+
+def _wanted(entry: Entry, runtime: Runtime) -> bool:
+    inside = runtime.environment_inside.removeprefix(runtime.root + "/")
+    parts = entry.path.split("/")
+    return "__pycache__" not in parts and not (
+        inside and (entry.path + "/").startswith(inside + "/")
+    )
+
+
+def _same(known: Entry | None, entry: Entry) -> bool:
+    if known is None:
+        return False
+    return (known.kind, known.mode, known.link, known.data) == (
+        entry.kind,
+        entry.mode,
+        entry.link,
+        entry.data,
+    )
+
+
+def _arguments(plan: Plan, snapshot: Snapshot | None, files: Mapping[str, bytes]) -> list[str]:
+    """Return the files that hold the expected tests: collecting less is most of the gain."""
+    if not plan.tests:
+        return list(plan.paths)
+    wanted = dict.fromkeys(each.partition("::")[0] for each in plan.tests)
+    exists = [p for p in wanted if p in files or (snapshot and snapshot.find(p) is not None)]
+    return exists or list(plan.paths)
+
+
+def _start(
+    client: docker.DockerClient, runtime: Runtime, image: str, memory_mib: int, size: int
+) -> tuple[Container, Line]:
+    nonce = secrets.token_hex(16)
+    # The engine must see this very file: an engine elsewhere, or one that sees another file
+    # system, cannot answer with its content.
+    number, path = tempfile.mkstemp(prefix="ocils-nonce-")
+    try:
+        with os.fdopen(number, "w") as file:
+            file.write(nonce)
+        Path(path).chmod(0o644)
+        try:
+            container = _create(client, runtime, image, memory_mib, size, path)
+        except APIError as error:
+            raise SandboxUnavailable(
+                f"the engine refuses the container: {error.explanation}"
+            ) from error
+        try:
+            line = Line(container)
+            container.start()
+            hello = line.hear(START_SECONDS)
+            _prove(hello, nonce, runtime)
+        except (SlotLost, DockerException) as error:
+            with contextlib.suppress(DockerException):
+                container.remove(force=True)
+            raise SandboxUnavailable(f"the container does not start: {error}") from error
+        except SandboxUnavailable:
+            line.close()
+            with contextlib.suppress(DockerException):
+                container.remove(force=True)
+            raise
+    finally:
+        Path(path).unlink()
+    return container, line
+
+
+def _prove(hello: Mapping[str, Any], nonce: str, runtime: Runtime) -> None:
+    """Check that the engine is on this kernel and sees these files; never guess from an address."""
+    same = hello["boot"] == boot_id() and hello["nonce"] == nonce
+    for place, source in runtime.mounts:
+        found = os.stat(source)
+        same = same and hello["mounts"][place] == [found.st_dev, found.st_ino]
+    if not same:
+        raise SandboxUnavailable(
+            "the container engine does not see this machine's files",
+            mend="use an engine on this machine (unset DOCKER_HOST)",
+        )
+
+
+def _create(
+    client: docker.DockerClient,
+    runtime: Runtime,
+    image: str,
+    memory_mib: int,
+    size: int,
+    nonce: str,
+) -> Container:
+    scratch = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", runtime.home]  # noqa: S108 - inside
+    settings = {
+        "root": runtime.root,
+        "scratch": scratch,
+        "silence": SILENCE,
+        "mounts": [place for place, _ in runtime.mounts],
+    }
+    options = "rw,exec,nosuid,nodev"
+    tmpfs = {
+        "/tmp": f"{options},size={memory_mib // 4}m,mode=1777",  # noqa: S108
+        "/var/tmp": f"{options},size={memory_mib // 16}m,mode=1777",  # noqa: S108
+        runtime.home: f"{options},size={memory_mib // 8}m,mode=1777",
+        runtime.root: f"{options},size={size + memory_mib // 4 * MIB},mode=755,uid={CANDIDATE},gid={CANDIDATE}",
+    }
+    memory = f"{memory_mib + size // MIB}m"
+    mounts = [Mount(place, source, type="bind", read_only=True) for place, source in runtime.mounts]
+    return client.containers.create(
+        image,
+        [runtime.interpreter.base, "-I", "-S", "-c", BOOT, json.dumps(settings)],
+        stdin_open=True,
+        auto_remove=True,
+        network_mode="none",
+        read_only=True,
+        cap_drop=["ALL"],
+        cap_add=["SETUID", "SETGID"],
+        security_opt=["no-new-privileges"],
+        pids_limit=128,
+        mem_limit=memory,
+        memswap_limit=memory,
+        ulimits=[
+            Ulimit(name="nofile", soft=1024, hard=4096),
+            Ulimit(name="core", soft=0, hard=0),
+        ],
+        ipc_mode="private",
+        shm_size="64m",
+        hostname="slot",
+        extra_hosts={"slot": "127.0.0.1"},
+        log_config=LogConfig(type="none"),
+        labels={LABEL: current_owner()},
+        mounts=[*mounts, Mount("/nonce", nonce, type="bind", read_only=True)],
+        tmpfs=tmpfs,
+        sysctls={
+            "net.ipv6.conf.all.disable_ipv6": "0",
+            "net.ipv6.conf.lo.disable_ipv6": "0",
+        },
+    )
