@@ -5,6 +5,7 @@ Not covered: reconnecting; a line that broke means a slot that is lost.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import struct
@@ -83,10 +84,8 @@ class Line:
 
     def close(self) -> None:
         """Close our end; PID 1 sees the end of its input and exits."""
-        try:
+        with contextlib.suppress(OSError):  # the other end was first
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the other end was first
         self._stream.close()
 
     def _read(self, until: float) -> None:

@@ -21,9 +21,10 @@ from typing import ParamSpec, TypeVar
 import docker
 
 from ocils.domain.cancel import CancelToken
-from ocils.domain.errors import SandboxUnavailable, StaleTarget
+from ocils.domain.errors import SandboxUnavailable
 from ocils.domain.judging import CaseResult, Killed, Plan, Unjudged, Verdict
-from ocils.domain.text import Document, Edit, Snapshot, apply_edits
+from ocils.domain.text import Edit, Snapshot
+from ocils.sandbox.changes import changed_files
 from ocils.sandbox.engine import connect
 from ocils.sandbox.image import ensure_image
 from ocils.sandbox.line import SlotLost
@@ -324,24 +325,3 @@ class _Job:
         self.stop = stop
         self.seen = seen
         self.settle = settle
-
-
-def changed_files(snapshot: Snapshot, edits: tuple[Edit, ...]) -> dict[str, bytes]:
-    """Return the files that ``edits`` change, by relative path, with their new bytes.
-
-    A path that the snapshot lacks is a new file. Raises ``StaleTarget`` for a path outside the
-    workspace and for spans outside the text, ``OverlappingEdits`` for overlapping ones.
-    """
-    files = {}
-    for path in dict.fromkeys(each.path for each in edits):
-        relative = snapshot.relative(path)
-        if relative.startswith("/") or ".." in relative.split("/"):
-            raise StaleTarget(f"{path} is not in the workspace")
-        document = snapshot.document(path) or Document(f"{snapshot.root}/{relative}", b"")
-        mine = tuple(
-            Edit(document.path, each.span, each.text) for each in edits if each.path == path
-        )
-        after = apply_edits(document, mine)
-        if after.data != document.data:
-            files[relative] = after.data
-    return files

@@ -233,9 +233,9 @@ class Tree:
         known = self._stat(place)
         if known is None:
             return
-        with self._open_folder(os.path.dirname(path)):
-            with acting_as(known.st_uid if known.st_uid == SOURCES else CANDIDATE):
-                remove(place)
+        owner = SOURCES if known.st_uid == SOURCES else CANDIDATE
+        with self._open_folder(os.path.dirname(path)), acting_as(owner):
+            remove(place)
 
     def _drop(self, path: str) -> None:
         entry = self._entries.pop(path, None)
