@@ -1,0 +1,119 @@
+"""A server in this process, on a real connection, over the shipped fakes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocils.domain.model import Manifest
+from ocils.engine.scripted import ScriptedEngine
+from ocils.server.app import OcilsServer, make_server, serve_streams
+from ocils.settings import UserSettings
+from ocils.wiring import House
+
+from .editor import Editor
+from .judge import InProcessJudge
+
+CHAT = Manifest(
+    name="scripted",
+    family="test",
+    folder=".",
+    licence="none",
+    context=4096,
+    chat=True,
+    strategies=("rewrite",),
+)
+
+WRONG = "```python\ndef delivery(cents):\n    return 0 if cents > 1 else DELIVERY\n```"
+RIGHT = '''```python
+def delivery(cents):
+    """Return what delivery costs: nothing from FREE_DELIVERY_FROM on, and nothing for nothing."""
+    if cents == 0 or cents >= FREE_DELIVERY_FROM:
+        return 0
+    return DELIVERY
+```'''
+
+
+class Table:
+    """Everything of one test: the editor, the server, the fakes, the workspace."""
+
+    def __init__(self, root: Path, editor: Editor, server: OcilsServer, house: House) -> None:
+        self.root = root
+        self.editor = editor
+        self.server = server
+        self.house = house
+        self.code = str(root / "shop/pricing.py")
+        self.tests = str(root / "tests/test_pricing.py")
+
+
+Connect = Callable[..., Any]
+
+
+class Rig:
+    """Connects editors to servers and takes everything down again."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.judge = InProcessJudge()
+        self.replies: list[list[str]] = [[WRONG], [RIGHT]]
+        self.engine_seconds = 0.0
+        self.engine: ScriptedEngine | None = None
+        self._ends: list[Callable[[], Any]] = []
+
+    async def connect(self, editor: Editor | None = None, **start: Any) -> Table:
+        """Start a server and an editor that talks to it."""
+        editor = editor or Editor()
+
+        def engine(_: UserSettings) -> ScriptedEngine:
+            self.engine = ScriptedEngine(CHAT, self.replies, seconds=self.engine_seconds)
+            return self.engine
+
+        house = House(UserSettings(record=False), engine=engine, sandbox=lambda _, __: self.judge)
+        server = make_server(house)
+        served: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await serve_streams(server, reader, writer)
+            finally:
+                writer.close()
+                served.set_result(None)
+
+        listener = await asyncio.start_server(connected, "127.0.0.1", 0)
+        port = listener.sockets[0].getsockname()[1]
+        await editor.client.start_tcp("127.0.0.1", port)
+        root = start.pop("root", str(self.root))
+        await editor.start(root, **start)
+
+        async def end() -> None:
+            writer: Any = editor.client.protocol.writer
+            writer.close()
+            await asyncio.wait_for(served, 20)
+            await editor.client.stop()
+            listener.close()
+            await listener.wait_closed()
+
+        self._ends.append(end)
+        return Table(self.root, editor, server, house)
+
+    async def close(self) -> None:
+        for end in self._ends:
+            await end()
+
+
+@pytest.fixture
+async def rig(workspace: Callable[[str], Path]) -> AsyncIterator[Rig]:
+    """A rig over a copy of the basket."""
+    rig = Rig(workspace("basket"))
+    yield rig
+    await rig.close()
+
+
+@pytest.fixture
+async def table(rig: Rig) -> Table:
+    """A connected editor over a copy of the basket."""
+    return await rig.connect()
