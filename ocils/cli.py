@@ -25,6 +25,7 @@ from rich.console import Console
 
 from ocils import __version__
 from ocils.apply import write_edits
+from ocils.cli_bench import add_commands
 from ocils.console import Narrator, difference, print_difference
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import EnvironmentProblem, OcilsError, TargetNotFound
@@ -69,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=command)
         return sub
 
+    add_commands(lambda name, text: add(name, _job, text))
+
     sub = add("refine", _refine, "search for an edit that turns a function's failing tests green")
     sub.add_argument("target", metavar="PATH[::NAME]", help="file.py::Class.method")
     _run_options(sub)
@@ -88,6 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("doctor", _doctor, "tell what works here, and what to do about what does not")
     sub.add_argument("path", nargs="?", default=".", help="a file or folder of the workspace")
     return parser
+
+
+def _job(arguments: argparse.Namespace) -> int:
+    """Run a command that is given as a coroutine function of house, token and arguments."""
+    return _async(lambda house, cancel: arguments.job(house, cancel, arguments))
 
 
 def _run_options(sub: argparse.ArgumentParser) -> None:

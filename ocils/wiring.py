@@ -12,10 +12,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
-import platformdirs
 
 from ocils.domain.base import Value
 from ocils.domain.errors import OcilsError
@@ -59,7 +57,8 @@ class House:
 
     def workspace(self, path: str) -> Workspace:
         """Return the workspace that ``path`` (a file or folder, absolute) belongs to."""
-        from ocils.workspace.disk import DiskWorkspace, find_root
+        from ocils.workspace.disk import DiskWorkspace
+        from ocils.workspace.paths import find_root
 
         root = find_root(path)
         if root not in self._workspaces:
@@ -125,7 +124,7 @@ def _check_python() -> Check:
 
 
 def _check_container() -> Check:
-    from ocils.sandbox.engine_status import engine_status
+    from ocils.sandbox.engine import engine_status
 
     status = engine_status()
     if status.problem:
@@ -134,8 +133,8 @@ def _check_container() -> Check:
 
 
 def _check_workspace(settings: UserSettings, path: str) -> Check:
-    from ocils.sandbox.runtime import find_python
-    from ocils.workspace.disk import find_root
+    from ocils.sandbox.interpreter import find_python
+    from ocils.workspace.paths import find_root
 
     root = find_root(path)
     try:
@@ -148,12 +147,12 @@ def _check_workspace(settings: UserSettings, path: str) -> Check:
 
 def _check_model(settings: UserSettings) -> tuple[Check, ...]:
     from ocils.engine.hardware import cuda_devices
-    from ocils.engine.store import find, verify
+    from ocils.engine.store import find, user_models, verify
 
     gpus = cuda_devices()
     device = f"{gpus} CUDA device(s)" if gpus else "no CUDA device: models run on the CPU"
     try:
-        model = find(settings.model.name, _manifests())
+        model = find(settings.model.name, user_models())
         verify(model)
     except OcilsError as problem:
         return (
@@ -167,10 +166,10 @@ def _check_model(settings: UserSettings) -> tuple[Check, ...]:
 
 def _engine(settings: UserSettings) -> Engine:
     from ocils.engine.ct2 import CTranslate2Engine
-    from ocils.engine.store import find
+    from ocils.engine.store import find, user_models
 
     threads = settings.model.threads or os.cpu_count() or 1
-    model = find(settings.model.name, _manifests())
+    model = find(settings.model.name, user_models())
     return CTranslate2Engine(model, threads=threads, idle_seconds=settings.model.idle_seconds)
 
 
@@ -187,13 +186,10 @@ def _sandbox(root: str, settings: UserSettings) -> Sandbox:
 
 
 def _recorder(settings: UserSettings) -> Recorder:
-    from ocils.record.sessions import NoSessions, SessionFiles
+    from ocils.record.off import NoSessions
+    from ocils.record.sessions import SessionFiles
 
     return SessionFiles() if settings.record else NoSessions()
-
-
-def _manifests() -> Path:
-    return Path(platformdirs.user_config_dir("ocils")) / "models"
 
 
 def _overlaid(base: object, table: object) -> object:

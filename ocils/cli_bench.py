@@ -1,0 +1,144 @@
+"""``ocils demo`` and ``ocils bench``: the commands that show and measure.
+
+The benches are imported when one is asked for, so that a server does not wait for them.
+
+Not covered: how anything is measured (``bench/``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.console import Console
+
+from ocils.domain.cancel import CancelToken
+from ocils.domain.errors import UsageError
+from ocils.wiring import House
+
+if TYPE_CHECKING:
+    from ocils.bench.mend import Mended
+
+_PROJECT = Path("tests", "workspaces", "kitty")
+_RECORD = Path("tests", "bench", "mended.json")
+
+
+def add_commands(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Add ``demo`` and ``bench``; ``add`` makes a sub-command from its name and help."""
+    sub = add("demo", "plant a bug in a small project and mend it, live (from a checkout)")
+    sub.set_defaults(job=_demo)
+    sub.add_argument("--seed", type=int, help="which bug; drawn from the clock when not given")
+    bench = add("bench", "measure")
+    kinds = bench.add_subparsers(required=True, metavar="WHAT")
+    sub = kinds.add_parser("mutants", help="plant bugs in any workspace, mend them, count")
+    sub.set_defaults(job=_mutants)
+    sub.add_argument("path", help="a file or folder of the workspace")
+    sub.add_argument("--limit", type=int, default=100, help="how many bugs (default 100)")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--candidates", type=int, default=256)
+    sub.add_argument("--seconds", type=float, default=60.0, help="for each bug")
+    sub.add_argument("--journal", type=Path, help="resume from, and append to, this file")
+    sub.add_argument("--record", type=Path, help="write the whole measurement to this file")
+    sub.add_argument("--json", action="store_true", help="one JSON object a bug on stdout")
+    sub = kinds.add_parser("figures", help="the figures of `make bench`, as JSON lines")
+    sub.set_defaults(job=_figures)
+    sub.add_argument("--only", default="", help="only the figure of this name")
+
+
+async def _demo(house: House, cancel: CancelToken, arguments: argparse.Namespace) -> int:
+    from ocils.bench.demo import demo
+    from ocils.bench.mend import read_record
+
+    root = _checkout() / _PROJECT
+    workspace = house.workspace(str(root))
+    seed = arguments.seed if arguments.seed is not None else time.time_ns() % 100_000
+    mended = await demo(
+        workspace,
+        house.ports(workspace.root),
+        cancel,
+        Console(),
+        seed=seed,
+        record=read_record(_checkout() / _RECORD),
+    )
+    return 0 if mended else 1
+
+
+async def _mutants(house: House, cancel: CancelToken, arguments: argparse.Namespace) -> int:
+    from ocils.bench.caught import Caught
+    from ocils.bench.demo import LIMITS
+    from ocils.bench.measure import bench_mutants
+
+    workspace = house.workspace(_resolved(arguments.path))
+    console = Console(stderr=True)
+    limits = msgspec.structs.replace(
+        LIMITS, candidates=arguments.candidates, seconds=arguments.seconds
+    )
+    run = bench_mutants(
+        workspace,
+        house.ports(workspace.root),
+        cancel,
+        limit=arguments.limit,
+        limits=limits,
+        seed=arguments.seed,
+        journal=arguments.journal,
+        record=arguments.record,
+    )
+    caught = done = mended = 0
+    async with aclosing(run) as outcomes:
+        with console.status("planting bugs") as status:
+            async for each in outcomes:
+                if isinstance(each, Caught):
+                    caught += 1
+                    status.update(f"{caught} bugs that the tests catch")
+                    continue
+                done += 1
+                mended += each.outcome == "mended"
+                status.update(f"mended {mended} of {done}, {caught} in all")
+                _tell(each, console, as_json=arguments.json)
+    if done:
+        console.print(f"mended {mended} of {done} ({mended / done:.0%})", highlight=False)
+    return 0
+
+
+def _tell(each: Mended, console: Console, *, as_json: bool) -> None:
+    if as_json:
+        print(msgspec.json.encode(each).decode(), flush=True)
+        return
+    line = (
+        f"{each.outcome:>10}  {each.candidates:>3} candidates {each.seconds:>5.1f} s  {each.mutant}"
+    )
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+async def _figures(house: House, _cancel: CancelToken, arguments: argparse.Namespace) -> int:
+    from ocils.bench.figures import Unmeasured, figures
+
+    code = 0
+    async with aclosing(figures(house, _checkout(), arguments.only)) as found:
+        async for each in found:
+            if isinstance(each, Unmeasured):
+                print(f"ocils: {each.name} cannot be measured: {each.why}", file=sys.stderr)
+                code = 3
+            else:
+                print(msgspec.json.encode(each).decode(), flush=True)
+    return code
+
+
+def _checkout() -> Path:
+    """Return the checkout that this package is run from. Raises ``UsageError`` outside of one."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / _PROJECT).is_dir():
+        raise UsageError(
+            "the demo and the figures need a checkout of ocils", mend="run `make demo` in one"
+        )
+    return root
+
+
+def _resolved(path: str) -> str:
+    return str(Path(path).resolve())
