@@ -1,0 +1,220 @@
+"""Training examples: a function, a hole in it, what stood there, and what belongs there.
+
+Most examples are repairs: the hole's old line carries one bug of `mutate.edits` and the middle
+is the right line. Some show the right line as the old one, so that the model learns when
+nothing is wrong; the rest are holes without an old line. Bugs stand only in the hole.
+
+It does not cover bugs that span functions, and no example is run: that the right line is right
+rests on the package's own authors.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from edit import Edit
+from mutate import edits, parses
+from tokens import END, cut_head, encode, prompt
+
+SHARES = {
+    "repair": 0.56, "block repair": 0.05, "same": 0.14, "blank": 0.165, "extra": 0.015,
+    "block": 0.03, "rest": 0.02, "body": 0.02,
+}  # fmt: skip
+# How often each kind of bug is chosen where it is possible at all; the others weigh 2.
+WEIGHTS = {
+    "variable": 14, "off by one": 10, "comparison": 10, "arithmetic": 8, "condition": 8,
+    "number": 7, "negation": 5, "boolean": 6, "dropped call": 6, "swapped arguments": 6,
+    "extra condition": 4, "constant": 4, "attribute": 5, "method": 5, "function": 5, "index": 5,
+    "returned value": 5, "slice": 5, "assignment": 4, "depth": 4, "dropped argument": 5,
+    "swapped operands": 4, "dropped operand": 5, "extra argument": 3, "argument": 4, "string": 3,
+    "target": 3, "swapped items": 3, "dropped index": 3, "dropped attribute": 3, "keyword": 2,
+}  # fmt: skip
+CONTEXT = 480
+
+
+@dataclass(frozen=True)
+class Example:
+    """Lines before the hole, after it, in it before, and in it now."""
+
+    kind: str
+    bug: str
+    head: list[str]
+    tail: list[str]
+    was: list[str]
+    middle: list[str]
+
+
+def choose(found: list[Edit], chance: random.Random) -> Edit:
+    """One edit: its kind by weight, then any of that kind."""
+    kinds = sorted({e.kind for e in found})
+    kind = chance.choices(kinds, [WEIGHTS.get(k, 2) for k in kinds])[0]
+    return chance.choice([e for e in found if e.kind == kind])
+
+
+def typo(line: str, chance: random.Random) -> str:
+    """A line with one word left out, doubled, or misspelt."""
+    words = line.split(" ")
+    real = [i for i, word in enumerate(words) if word]
+    i = chance.choice(real)
+    match chance.randrange(3):
+        case 0 if len(real) > 1:
+            del words[i]
+        case 1 if len(words[i]) > 3:
+            at = chance.randrange(1, len(words[i]) - 1)
+            word = words[i]
+            words[i] = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+        case _:
+            words.insert(i, words[i])
+    return " ".join(words)
+
+
+def broken(text: str, found: list[Edit], chance: random.Random) -> tuple[int, str, str] | None:
+    """(line number, broken line, kind of bug), or None when nothing fitting was found."""
+    lines = text.split("\n")
+    for _ in range(6):
+        if chance.random() < 0.05:
+            number = chance.choice(plain(lines))
+            line = typo(lines[number], chance)
+            if line != lines[number] and parses("\n".join(replaced(lines, number, 1, [line]))):
+                return number, line, "typo"
+            continue
+        if not found:
+            continue
+        edit = choose(found, chance)
+        number = text.count("\n", 0, edit.start)
+        changed = edit.apply(text)
+        kind = edit.kind
+        if chance.random() < 0.07:
+            near = [e for e in found if text.count("\n", 0, e.start) == number and e != edit]
+            near = [e for e in near if e.end < edit.start]
+            if near:
+                changed, kind = choose(near, chance).apply(changed), "two bugs"
+        line = changed.split("\n")[number].rstrip()
+        if line != lines[number] and len(line) < 160 and parses(changed):
+            return number, line, kind
+    return None
+
+
+def replaced(lines: list[str], at: int, count: int, new: list[str]) -> list[str]:
+    return lines[:at] + new + lines[at + count :]
+
+
+def plain(lines: list[str]) -> list[int]:
+    """Lines worth a hole: not blank, not a comment; a docstring's own lines are not told apart."""
+    good = [i for i, line in enumerate(lines) if line.strip() and line.lstrip()[0] not in "#\"'"]
+    return good or [0]
+
+
+def make(text: str, chance: random.Random) -> Example | None:
+    """One example of a function."""
+    lines = text.split("\n")
+    kind = chance.choices(list(SHARES), list(SHARES.values()))[0]
+    usable = plain(lines)
+    at, count, was, bug = chance.choice(usable), 1, list[str](), ""
+    if kind in ("repair", "block repair", "same"):
+        found = edits(text)
+        bad = broken(text, found, chance)
+        if bad is None:
+            return None
+        number, line, bug = bad
+        at = number
+        if kind == "block repair":
+            at = max(0, number - chance.randrange(3))
+            count = min(len(lines) - at, number - at + 1 + chance.randrange(2))
+            was = replaced(lines[at : at + count], number - at, 1, [line])
+        elif kind == "repair":
+            was = [line]
+        else:
+            bug = ""
+            if chance.random() < 0.25:
+                at = chance.choice(usable)
+                count = min(len(lines) - at, chance.choice((1, 1, 2, 3)))
+            was = lines[at : at + count]
+    elif kind == "extra":
+        # The old line is one that does not belong there: the middle is nothing.
+        source = lines[chance.choice(usable)]
+        at = max(1, chance.choice(usable))
+        if not parses("\n".join(replaced(lines, at, 0, [source]))):
+            return None
+        return Example(kind, "extra line", lines[:at], lines[at:], [source], [])
+    elif kind == "block":
+        count = min(len(lines) - at, chance.choice((2, 3, 4)))
+    elif kind == "rest":
+        at = max(1, at)
+        count = len(lines) - at
+    elif kind == "body":
+        at = next((i + 1 for i, line in enumerate(lines) if line.rstrip().endswith(":")), 1)
+        count = len(lines) - at
+    if count <= 0:
+        return None
+    return Example(kind, bug, lines[:at], lines[at + count :], was, lines[at : at + count])
+
+
+def tokens_of(
+    tokenizer: Tokenizer, example: Example, budget: int, longest: int = CONTEXT
+) -> tuple[list[int], int] | None:
+    """The whole sequence and how many of its tokens are the prompt."""
+    head, tail = encode(tokenizer, example.head), encode(tokenizer, example.tail)
+    was, middle = encode(tokenizer, example.was), encode(tokenizer, example.middle)
+    room = min(budget, longest - len(was) - len(middle) - 5)
+    if room < 16:
+        return None
+    first = len(encode(tokenizer, example.head[:1]))
+    share = max(room // 2, room - len(tail)) if len(head) > room // 2 else len(head)
+    head = cut_head(head, min(share, room), first)
+    tail = tail[: room - len(head)]
+    start = prompt(head, tail, was)
+    return [*start, *middle, END], len(start)
+
+
+def shard(
+    tokenizer: Tokenizer, texts: Iterable[str], seed: int, longest: int = CONTEXT
+) -> Iterator[tuple[list[int], int, Example]]:
+    """Encoded examples of many functions, one each, reproducible from the seed."""
+    chance = random.Random(seed)
+    for text in texts:
+        example = make(text, chance)
+        if example is None:
+            continue
+        budget = chance.randrange(80, 320) if chance.random() < 0.3 else longest
+        encoded = tokens_of(tokenizer, example, budget, longest)
+        if encoded is not None:
+            yield *encoded, example
+
+
+def write(tokenizer: Tokenizer, functions: Path, folder: Path, epochs: int, size: int) -> None:
+    """Write shards of `size` functions each; those that are there already are kept."""
+    rows = [json.loads(line) for line in functions.open()]
+    folder.mkdir(parents=True, exist_ok=True)
+    held = [row["text"] for row in rows if row["split"] == "held"]
+    save(folder / "held.npz", list(shard(tokenizer, held, 1)))
+    number = 0
+    for epoch in range(epochs):
+        train = [row["text"] for row in rows if row["split"] == "train"]
+        random.Random(epoch).shuffle(train)
+        for start in range(0, len(train), size):
+            path = folder / f"train-{number:04d}.npz"
+            if not path.exists():
+                save(path, list(shard(tokenizer, train[start : start + size], 1000 + number)))
+            number += 1
+
+
+def save(path: Path, made: list[tuple[list[int], int, Example]]) -> None:
+    """Write one shard, whole or not at all: the trainer may be waiting for it."""
+    temporary = path.with_suffix(".part")
+    with temporary.open("wb") as file:
+        np.savez(
+            file,
+            tokens=np.concatenate([np.array(t, dtype=np.uint16) for t, _, _ in made]),
+            lengths=np.array([len(t) for t, _, _ in made], dtype=np.int32),
+            prompts=np.array([p for _, p, _ in made], dtype=np.int32),
+            kinds=np.array([e.kind for _, _, e in made]),
+        )
+    temporary.rename(path)
