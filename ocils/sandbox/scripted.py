@@ -119,13 +119,13 @@ class ScriptedSandbox:
                 verdict = self._script(trial)
                 for case in verdict.cases:
                     await self._pause(stop, self._seconds / len(verdict.cases))
-                    if cancel.cancelled:
+                    if stop.is_set():
                         return Killed("cancelled")
                     if seen is not None:
                         seen(case)
                 if not verdict.cases:
                     await self._pause(stop, self._seconds)
-                return Killed("cancelled") if cancel.cancelled else verdict
+                return Killed("cancelled") if stop.is_set() else verdict
 
     async def close(self) -> None:
         """Note that it was closed."""
