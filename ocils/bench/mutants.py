@@ -12,6 +12,7 @@ import ast
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import PurePosixPath
 
 from ocils.bench.operators import Change, Text, constant, expression, statement
@@ -50,13 +51,13 @@ def mutants(document: Document, seed: int = 0, within: str = "") -> tuple[Mutant
     text = Text(document.data)
     name = document.path.removeprefix(f"{within}/") if within else document.path
     original = digest(document.data)
-    known = {ast.dump(tree)}
     found = []
-    for qualified, function in _functions(tree):
+    for number, (qualified, function) in enumerate(_functions(tree)):
+        known = {ast.dump(function)}
         drawing = random.Random(f"{seed} {qualified}")  # noqa: S311 - a drawing, not a secret
         for change in sorted(set(_changes(text, function, drawing))):
             data = _applied(document.data, change)
-            program = _program(data)
+            program = _program(data, number)
             if program is None or program in known:
                 continue
             known.add(program)
@@ -120,15 +121,16 @@ def _applied(data: bytes, change: Change) -> bytes:
     return data[: change.start] + change.text.encode() + data[change.end :]
 
 
-def _program(data: bytes) -> str | None:
-    """The program that the bytes are, whatever their layout; None when they are none."""
+def _program(data: bytes, number: int) -> str | None:
+    """What the file's function of that number is, whatever its layout; None for no Python."""
     try:
         tree = ast.parse(data)
         # Parsing alone lets "return" outside of a function and "None = 1" pass.
         compile(tree, "mutant", "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
         return None
-    return ast.dump(tree)
+    # The whole file's dump would say the same and take three times as long.
+    return ast.dump(next(islice(_functions(tree), number, None))[1])
 
 
 def _functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, _Function]]:
@@ -138,7 +140,7 @@ def _functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, _Function
             yield from _functions(node, f"{prefix}{node.name}.")
         elif isinstance(node, ast.ClassDef):
             yield from _functions(node, f"{prefix}{node.name}.")
-        else:
+        elif isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
             yield from _functions(node, prefix)
 
 
