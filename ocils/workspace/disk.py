@@ -64,7 +64,7 @@ class DiskWorkspace:
                 for buffer in buffers
                 if (path := self._overlay(entries, buffer, walked.hidden, missed))
             ]
-            self._typed = {path: entries[path] for path in opened}
+            self._typed.update((path, entries[path]) for path in opened)
             ordered = tuple(sorted(entries.values(), key=lambda entry: entry.path))
             # Unchanged entries are the same objects, so this comparison reads no bytes.
             known = self._last is not None and self._last.entries == ordered
@@ -143,9 +143,6 @@ class DiskWorkspace:
             return ""
         if old is not None and old.data == buffer.data:
             return ""
-        now = time.time_ns()
-        for folder in above:
-            entries.setdefault(folder, Entry(folder, "folder", 0o755, now))
         typed = self._typed.get(path)
         mode = old.mode if old else 0o644
         if typed is not None and typed.data == buffer.data and typed.mode == mode:
@@ -154,7 +151,10 @@ class DiskWorkspace:
             # Bytecode is matched by whole seconds and size: a changed text needs a later second
             # than the one on disk, or than the buffer had before.
             floor = max(old.mtime_ns if old else 0, typed.mtime_ns if typed else 0)
-            entries[path] = Entry(path, "file", mode, max(now, floor + _SECOND), buffer.data)
+            later = max(time.time_ns(), floor + _SECOND)
+            entries[path] = Entry(path, "file", mode, later, buffer.data)
+        for folder in above:
+            entries.setdefault(folder, Entry(folder, "folder", 0o755, entries[path].mtime_ns))
         return path
 
 

@@ -46,7 +46,7 @@ def detect_encoding(data: bytes, path: str) -> str:
         encoding = "utf-8" if declared == "utf-8-sig" else declared
         data.decode(encoding)
         # An edit is spliced in between bytes, so every ASCII character must be that one byte.
-        plain = _ASCII.decode(encoding).encode(encoding) == _ASCII
+        plain = _ASCII.decode(encoding) == _ASCII.decode("ascii")
     except (SyntaxError, UnicodeError, LookupError) as error:
         raise Unsupported(f"{path} is not a text in its declared encoding", mend=mend) from error
     if not plain:

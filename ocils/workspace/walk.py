@@ -64,20 +64,21 @@ class Walked(Value, frozen=True):
     hidden: frozenset[str]
 
 
-def walk(root: str) -> Walked:
+def walk(root: str, most: int = MOST_ENTRIES) -> Walked:
     """Look through ``root``, the largest files left out, links not followed.
 
     What changes or vanishes meanwhile is taken as it is met. Raises ``Unsupported`` for a folder of
-    so many files that it cannot be meant as a workspace.
+    more than ``most`` entries, which cannot be meant as a workspace.
     """
-    walker = _Walker(root)
+    walker = _Walker(root, most)
     walker.folder("", ())
     return walker.result()
 
 
 class _Walker:
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, most: int) -> None:
         self._root = root
+        self._most = most
         self._found: list[Found] = []
         self._left_out: list[str] = []
         self._hidden: set[str] = set()
@@ -108,9 +109,9 @@ class _Walker:
                 deeper = self._take(child, f"{path}/{child.name}" if path else child.name, rules)
                 if deeper:
                     waiting.append((deeper, rules))
-            if len(self._found) > MOST_ENTRIES:
+            if len(self._found) > self._most:
                 raise Unsupported(
-                    f"{self._root} holds more than {MOST_ENTRIES:,} files",
+                    f"{self._root} holds more than {self._most:,} files",
                     mend="open the project's own folder as the workspace",
                 )
 
