@@ -69,20 +69,20 @@ def load_manifest(path: Path) -> Manifest:
 def manifests(*folders: Path) -> tuple[ModelFolder, ...]:
     """Return the models described in ``folders``; of two with one name the first counts.
 
-    A name is a manifest's file name without ``.toml``. Folders that do not exist hold nothing.
-    Raises ``ModelDamaged`` for a manifest that is not valid.
+    Folders that do not exist hold nothing. Raises ``ModelDamaged`` for a manifest that is not valid.
     """
     known: dict[str, ModelFolder] = {}
     for path in _manifest_files(folders):
-        if path.stem not in known:
-            known[path.stem] = _described(path)
+        model = _described(path)
+        known.setdefault(model.manifest.name, model)
     return tuple(known.values())
 
 
 def find(name_or_path: str, user_folder: Path | None = None) -> ModelFolder:
     """Return the model of that name, or the one in that folder (absolute, or from ``~``).
 
-    A folder holds its manifest as ``ocils.toml``; a path to a manifest itself works too.
+    A name is the manifest's own, or its file's without ``.toml``. A folder holds its manifest as
+    ``ocils.toml``; a path to a manifest itself works too.
     ``user_folder`` defaults to ``user_models()``. Raises ``ModelMissing`` or ``ModelDamaged``;
     neither the existence nor the bytes of the model's files are looked at.
     """
@@ -95,11 +95,19 @@ def find(name_or_path: str, user_folder: Path | None = None) -> ModelFolder:
                 )
             path /= MANIFEST_IN_FOLDER
         return _described(path)
-    folders = (user_folder or user_models(), *bundled_folders())
-    for path in _manifest_files(folders):
-        if path.stem == name_or_path:
+    known: list[str] = []
+    for path in _manifest_files((user_folder or user_models(), *bundled_folders())):
+        try:
+            name = load_manifest(path).name
+        except ModelDamaged:
+            # Somebody else's broken manifest must not hide the model that was asked for.
+            if path.stem == name_or_path:
+                raise
+            continue
+        if name_or_path in (name, path.stem):
             return _described(path)
-    names = sorted({path.stem for path in _manifest_files(folders)})
+        known.append(name)
+    names = sorted(set(known))
     raise ModelMissing(
         f"no model is called {name_or_path!r}",
         mend=f"choose one of: {', '.join(names)}" if names else "reinstall ocils",

@@ -36,11 +36,18 @@ def test_the_users_manifest_wins(tmp_path: Path) -> None:
     for folder, context in ((user, 111), (shipped, 222)):
         folder.mkdir()
         (folder / "mine.toml").write_text(MINIMAL.replace("512", str(context)))
-    (shipped / "other.toml").write_text(MINIMAL)
+    (shipped / "second.toml").write_text(MINIMAL.replace('"mine"', '"other"'))
+    (user / "broken.toml").write_text("=")
+    with pytest.raises(ModelDamaged, match=r"broken\.toml"):
+        manifests(user)
+    with pytest.raises(ModelDamaged, match=r"broken\.toml"):
+        find("broken", user)
+    assert find("mine", user).manifest.context == 111
+    (user / "broken.toml").unlink()
     found = manifests(user, shipped, tmp_path / "absent")
     assert [model.manifest.context for model in found] == [111, 512]
     assert found[0].folder == user / "weights"
-    assert find("mine", user).manifest.context == 111
+    assert find("other", shipped) == find("second", shipped) == found[1]
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
