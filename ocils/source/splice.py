@@ -153,7 +153,14 @@ def replace_lines(
     Each line that is not blank gets ``indent`` in front, and all get the file's newline. No lines
     at all delete the hole's. Raises ``StaleTarget`` when the hole is not in the document.
     """
-    starts, size = line_starts(document.data), len(document.data)
+    return replace_rows(document, line_starts(document.data), hole, lines, indent)
+
+
+def replace_rows(
+    document: Document, starts: Sequence[int], hole: Hole, lines: Sequence[str], indent: str = ""
+) -> tuple[Edit, ...]:
+    """Do what ``replace_lines`` does, given the offset of each line's first byte."""
+    size = len(document.data)
     if not 1 <= hole.first <= len(starts) + 1 or not hole.first - 1 <= hole.last <= len(starts):
         raise StaleTarget(f"{document.path} has no lines {hole.first} to {hole.last}")
     start = starts[hole.first - 1] if hole.first <= len(starts) else size
