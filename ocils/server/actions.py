@@ -44,7 +44,7 @@ def code_actions(
     if not tags:
         for action in offered:
             action.tags = None
-    return [a for a in offered if only is None or any(_under(str(a.kind), str(k)) for k in only)]
+    return [a for a in offered if only is None or any(_under(a.kind or "", kind) for kind in only)]
 
 
 def _under(kind: str, wanted: str) -> bool:

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from threading import Event, Thread
 from typing import Any
@@ -31,7 +31,22 @@ _CHUNK = 65536
 
 
 class _Protocol(LanguageServerProtocol):
-    """pygls' protocol without its own documents; ``documents.py`` says why."""
+    """pygls' protocol without its own documents (``documents.py`` says why), and with an ``exit``
+    that ends the loop instead of the process, so that containers are ended first."""
+
+    def __init__(self, server: LanguageServer, converter: Any) -> None:
+        super().__init__(server, converter)
+        self.stop = Event()
+
+    @property
+    def was_shut_down(self) -> bool:
+        """Whether the client asked for a shutdown before it left, as it should."""
+        return self._shutdown
+
+    @lsp_method(types.EXIT)
+    def lsp_exit(self, *_: object) -> Generator[Any, Any, None]:
+        self.stop.set()
+        yield from ()
 
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> Iterator[Any]:
@@ -52,6 +67,8 @@ class _Protocol(LanguageServerProtocol):
 
 class OcilsServer(LanguageServer):
     """A language server for one client; ``close`` ends what it started."""
+
+    protocol: _Protocol
 
     def __init__(self, house: House) -> None:
         super().__init__("ocils", __version__, protocol_cls=_Protocol)
@@ -116,7 +133,7 @@ def serve_stdio(house: House) -> None:
     async def serve() -> None:
         reader = asyncio.StreamReader()
         _pump(0, reader)
-        await _serve(make_server(house), reader, StdoutWriter(mine))
+        await serve_streams(make_server(house), reader, StdoutWriter(mine))
 
     _run(serve)
 
@@ -141,18 +158,20 @@ def serve_tcp(house: House, host: str, port: int) -> None:
         address = listener.sockets[0].getsockname()
         print(f"listening on {address[0]}:{address[1]}", file=sys.stderr, flush=True)  # noqa: T201
         reader, writer = await first
-        await _serve(make_server(house), reader, writer)
+        await serve_streams(make_server(house), reader, writer)
+        writer.close()
         listener.close()
 
     _run(serve)
 
 
-async def _serve(server: OcilsServer, reader: asyncio.StreamReader, writer: Any) -> None:
+async def serve_streams(server: OcilsServer, reader: asyncio.StreamReader, writer: Any) -> None:
+    """Serve one client on a pair of streams until it leaves; then end what was started."""
     server.protocol.set_writer(writer)
     try:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             await run_async(
-                stop_event=Event(),
+                stop_event=server.protocol.stop,
                 reader=reader,
                 protocol=server.protocol,
                 logger=logging.getLogger("pygls"),

@@ -56,6 +56,7 @@ class Story:
         self._snapshot = snapshot
         self._hole: Hole | None = None
         self._red = 0
+        self._confirming = ""
         self.message = "starting"
         self.percentage = 0
         self.judged = 0
@@ -93,19 +94,24 @@ class Story:
                 return f"{count} of {_tests(len(baseline.cases))} red", _BASELINE
             case TurnStarted(number=number, strategy=strategy, hole=hole):
                 self._hole = hole
-                return f"turn {number}: {strategy}{_lines(hole)}", self.percentage
+                said = f"turn {number}: {strategy}{_lines(hole)}"
+                return said + self._confirming, self.percentage
             case CandidateStarted():
                 return None
             case CandidateJudged(judged=judged, count=count, limit=limit):
                 self.judged = count
                 where = self._where(judged.candidate)
+                said = f"judging {count}/{limit}{where}, {outcome(judged.verdict)}"
                 return (
-                    f"judging {count}/{limit}{where}, {outcome(judged.verdict)}",
+                    said + self._confirming,
                     _BASELINE + (_SEARCHED - _BASELINE) * (count / limit if limit else 0.0),
                 )
             case Confirming(candidate=candidate):
+                # Judging goes on meanwhile, and must not hide that something was found.
+                self._confirming = "; confirming a green one"
                 return f"green{self._where(candidate)}; confirming in fresh containers", _SEARCHED
             case Refuted(why=why):
+                self._confirming = ""
                 return f"not confirmed: {why}; going on", self.percentage
             case ProposalReady():
                 return "confirmed; applying the edit", 95
@@ -203,7 +209,7 @@ class ProgressBar:
         if not self._shown:
             return
         self._shown = False
-        self._server.work_done_progress.end(self._token, types.WorkDoneProgressEnd(message))
+        self._server.work_done_progress.end(self._token, types.WorkDoneProgressEnd(message=message))
         self._server.work_done_progress.tokens.pop(self._token, None)
 
     def _send(self) -> None:

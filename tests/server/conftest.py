@@ -64,6 +64,14 @@ class Rig:
         self.engine: ScriptedEngine | None = None
         self._ends: list[Callable[[], Any]] = []
 
+    def read(self, name: str) -> str:
+        """Return what is on disk."""
+        return (self.root / name).read_bytes().decode()
+
+    def write(self, name: str, text: str) -> None:
+        """Put a file on disk."""
+        (self.root / name).write_bytes(text.encode())
+
     async def connect(self, editor: Editor | None = None, **start: Any) -> Table:
         """Start a server and an editor that talks to it."""
         editor = editor or Editor()
@@ -93,7 +101,8 @@ class Rig:
             writer: Any = editor.client.protocol.writer
             writer.close()
             await asyncio.wait_for(served, 20)
-            await editor.client.stop()
+            client: Any = editor.client
+            await client.stop()
             listener.close()
             await listener.wait_closed()
 

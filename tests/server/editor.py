@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 from lsprotocol import types
@@ -25,7 +26,7 @@ PATIENCE = 30.0
 class _Protocol(LanguageServerProtocol):
     """lsprotocol reads a CodeAction that carries a command as a Command: leave those as they come."""
 
-    def get_result_type(self, method: str) -> Any:
+    def get_result_type(self, method: str) -> Any:  # type: ignore[override]  # it is cached there
         if method in (types.TEXT_DOCUMENT_CODE_ACTION, types.TEXT_DOCUMENT_CODE_LENS):
             return None
         return super().get_result_type(method)
@@ -64,55 +65,61 @@ class Editor:
         self._register()
 
     def _register(self) -> None:
-        feature = self.client.feature
+        self._on(types.WINDOW_SHOW_MESSAGE, self._on_show)
+        self._on(types.WINDOW_LOG_MESSAGE, self._on_log)
+        self._on(types.WINDOW_SHOW_MESSAGE_REQUEST, self._on_ask)
+        self._on(types.WINDOW_WORK_DONE_PROGRESS_CREATE, self._on_create)
+        self._on(types.PROGRESS, self._on_progress)
+        self._on(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, self._on_publish)
+        self._on(types.WORKSPACE_CODE_LENS_REFRESH, self._on_refresh)
+        self._on(types.WORKSPACE_CONFIGURATION, self._on_configuration)
+        self._on(types.WORKSPACE_APPLY_EDIT, self._on_apply)
 
-        @feature(types.WINDOW_SHOW_MESSAGE)
-        def _show(params: types.ShowMessageParams) -> None:
-            self.messages.append((types.MessageType(params.type), params.message))
-            self._changed.set()
+    def _on(self, method: str, handler: Callable[[Any], Any]) -> None:
+        # pygls marks what it registers, which a bound method does not allow.
+        def call(params: Any) -> Any:
+            return handler(params)
 
-        @feature(types.WINDOW_LOG_MESSAGE)
-        def _log(params: types.LogMessageParams) -> None:
-            self.logged.append(params.message)
-            self._changed.set()
+        self.client.feature(method)(call)
 
-        @feature(types.WINDOW_SHOW_MESSAGE_REQUEST)
-        def _ask(params: types.ShowMessageRequestParams) -> types.MessageActionItem | None:
-            self.asked.append(params)
-            return types.MessageActionItem(self.choice) if self.choice else None
+    def _on_show(self, params: types.ShowMessageParams) -> None:
+        self.messages.append((types.MessageType(params.type), params.message))
+        self._changed.set()
 
-        @feature(types.WINDOW_WORK_DONE_PROGRESS_CREATE)
-        def _create(params: types.WorkDoneProgressCreateParams) -> None:
-            self.progress.append(("create", params.token))
+    def _on_log(self, params: types.LogMessageParams) -> None:
+        self.logged.append(params.message)
+        self._changed.set()
 
-        @feature(types.PROGRESS)
-        def _progress(params: types.ProgressParams) -> None:
-            value = params.value
-            kind = value["kind"] if isinstance(value, dict) else value.kind
-            self.progress.append((kind, params))
-            self._changed.set()
+    def _on_ask(self, params: types.ShowMessageRequestParams) -> types.MessageActionItem | None:
+        self.asked.append(params)
+        return types.MessageActionItem(self.choice) if self.choice else None
 
-        @feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
-        def _publish(params: types.PublishDiagnosticsParams) -> None:
-            self.diagnostics[params.uri] = params
-            self._changed.set()
+    def _on_create(self, params: types.WorkDoneProgressCreateParams) -> None:
+        self.progress.append(("create", params.token))
 
-        @feature(types.WORKSPACE_CODE_LENS_REFRESH)
-        def _refresh(_: Any) -> None:
-            self.lens_refreshes += 1
+    def _on_progress(self, params: types.ProgressParams) -> None:
+        value = params.value
+        kind = value["kind"] if isinstance(value, dict) else getattr(value, "kind", "?")
+        self.progress.append((kind, params))
+        self._changed.set()
 
-        @feature(types.WORKSPACE_CONFIGURATION)
-        def _configuration(_: types.ConfigurationParams) -> list[Any]:
-            return [self.settings]
+    def _on_publish(self, params: types.PublishDiagnosticsParams) -> None:
+        self.diagnostics[params.uri] = params
+        self._changed.set()
 
-        @feature(types.WORKSPACE_APPLY_EDIT)
-        def _apply(params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
-            self.before_edit()
-            self.edits.append(params)
-            applied = self._apply(params.edit)
-            self.after_edit()
-            self._changed.set()
-            return types.ApplyWorkspaceEditResult(applied=applied)
+    def _on_refresh(self, _: Any) -> None:
+        self.lens_refreshes += 1
+
+    def _on_configuration(self, _: types.ConfigurationParams) -> list[Any]:
+        return [self.settings]
+
+    def _on_apply(self, params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
+        self.before_edit()
+        self.edits.append(params)
+        applied = self._apply(params.edit)
+        self.after_edit()
+        self._changed.set()
+        return types.ApplyWorkspaceEditResult(applied=applied)
 
     async def start(
         self,
@@ -156,8 +163,7 @@ class Editor:
         """Open a file as a buffer; return its URI."""
         uri = path if ":" in path else uri_of(path)
         if text is None:
-            with open(path, encoding="utf-8", newline="") as file:
-                text = file.read()
+            text = Path(path).read_bytes().decode()
         self.buffers[uri] = Buffer(text, version)
         language = "python" if path.endswith(".py") or ":" in path else "plaintext"
         self.client.text_document_did_open(
@@ -235,7 +241,7 @@ class Editor:
     def cancel_progress(self) -> None:
         """Press the button of the latest progress."""
         token = next(what for kind, what in reversed(self.progress) if kind == "create")
-        self.client.work_done_progress_cancel(types.WorkDoneProgressCancelParams(token))
+        self.client.window_work_done_progress_cancel(types.WorkDoneProgressCancelParams(token))
 
     async def until(self, holds: Callable[[], object], what: str = "") -> Any:
         """Wait until ``holds()`` is true."""

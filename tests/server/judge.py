@@ -76,7 +76,11 @@ class InProcessJudge:
         self.calls.append((plan, edits))
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
-        with cancel.watch(lambda: loop.call_soon_threadsafe(stopped.set)):
+
+        def stop_it() -> None:
+            loop.call_soon_threadsafe(stopped.set)
+
+        with cancel.watch(stop_it):
             waiting = asyncio.ensure_future(self.gate(plan, edits))
             stop = asyncio.ensure_future(stopped.wait())
             try:
