@@ -12,9 +12,10 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.model import Infill, Manifest, Prompt, Reply, Sampling
-from ocils.engine.native import Native, Step
+from ocils.engine.library import Step
+from ocils.engine.native import Native
 from ocils.engine.rows import Row
-from ocils.engine.scoring import score_rows
+from ocils.engine.scoring import score
 from ocils.engine.store import ModelFolder, verify
 from ocils.engine.stream import Stream
 from ocils.engine.thread import ModelThread
@@ -108,8 +109,13 @@ class CTranslate2Engine:
             self._check()
             rows = [self._tokens.encode_pair(prompt, middle) for prompt, middle in prompts]
             stream.put(
-                score_rows(
-                    native.generator(), rows, native.width, self._tokens.vocabulary_size, stopped
+                score(
+                    native.generator(),
+                    rows,
+                    native.layout,
+                    self._tokens.vocabulary,
+                    self._tokens.opening,
+                    stopped,
                 )
             )
 

@@ -8,55 +8,17 @@ from __future__ import annotations
 import ctypes
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Literal
 
 from ocils.domain.base import Value
 from ocils.domain.errors import ModelDamaged
 from ocils.engine.hardware import cuda_devices
+from ocils.engine.library import Generator, library
 
 _SMALL = 64 * 1024 * 1024
 _M_MMAP_MAX = -4
 _M_TRIM_THRESHOLD = -1
-
-
-class Step(Protocol):
-    """One drawn token, as CTranslate2 hands it to a callback; ``hypothesis_id`` is its row."""
-
-    hypothesis_id: int
-    token: str
-    token_id: int
-    log_prob: float
-    is_last: bool
-
-
-class Scored(Protocol):
-    """What one row of tokens scored; ``log_probs`` has one entry less than the row has tokens."""
-
-    @property
-    def log_probs(self) -> Sequence[float]:
-        """The natural logarithms."""
-        ...
-
-
-class Generator(Protocol):
-    """The part of ``ctranslate2.Generator`` that is used here; the library has no types."""
-
-    @property
-    def num_active_batches(self) -> int:
-        """How many batches are queued or running."""
-        ...
-
-    def generate_batch(
-        self, start_tokens: list[list[str]], *, callback: Callable[[Step], bool], **options: object
-    ) -> object:
-        """Draw replies; ``callback`` is called for each token and ends its row with True."""
-        ...
-
-    def score_batch(self, tokens: list[list[str]], **options: object) -> Sequence[Scored]:
-        """Score rows of tokens, in order."""
-        ...
 
 
 class Layout(Value, frozen=True):
@@ -99,9 +61,9 @@ class Native:
         return _weights(self._folder) <= _SMALL
 
     @property
-    def width(self) -> int:
-        """How many batches are worth handing over at once."""
-        return self._layout().replicas
+    def layout(self) -> Layout:
+        """Where and how the model runs, or would."""
+        return choose_layout(_weights(self._folder), cuda_devices(), self._threads)
 
     def generator(self) -> Generator:
         """Return the generator, made if need be. Raises ``ModelDamaged``."""
@@ -115,7 +77,7 @@ class Native:
         A seed counts only for generators made after it was set, so this makes a new one of a small
         model; a large one goes on drawing where it was.
         """
-        _library().set_random_seed(seed & 0x7FFFFFFF)
+        library().set_random_seed(seed & 0x7FFFFFFF)
         if self.small:
             self.drop()
         return self.generator()
@@ -136,15 +98,12 @@ class Native:
         if self._libc is not None:
             self._libc.malloc_trim(0)
 
-    def _layout(self) -> Layout:
-        return choose_layout(_weights(self._folder), cuda_devices(), self._threads)
-
     def _make(self) -> Generator:
         if self._libc is None:
             self._libc = _tuned_libc()
-        layout = self._layout()
+        layout = self.layout
         try:
-            return _library().Generator(
+            return library().Generator(
                 str(self._folder),
                 device=layout.device,
                 compute_type="auto",
@@ -156,18 +115,6 @@ class Native:
                 f"CTranslate2 cannot load the model in {self._folder}: {error}",
                 mend="get the model's files again, or choose another model in your settings",
             ) from error
-
-
-class _Library(Protocol):
-    def set_random_seed(self, seed: int) -> None: ...
-    def Generator(self, model_path: str, **options: object) -> Generator: ...  # noqa: N802
-
-
-def _library() -> _Library:
-    """Import CTranslate2, which takes a fraction of a second, when it is first needed."""
-    import ctranslate2  # type: ignore[import-untyped]  # it ships no types
-
-    return cast(_Library, ctranslate2)
 
 
 def _weights(folder: Path) -> int:

@@ -1,9 +1,9 @@
-"""Log-probabilities of given continuations, in batches small enough to be cancelled between.
+"""Log-probabilities of given continuations, in pieces small enough to be cancelled between.
 
 ``Generator.score_batch`` returns, for a row of n tokens, n - 1 log-probabilities: entry i belongs to
 token i + 1, given tokens 0 to i.
 
-Not covered: sharing one prefill between continuations of one prompt (CTranslate2 has no way to).
+Not covered: how one prefill is shared between the continuations of a prompt (``shared.py``).
 """
 
 from __future__ import annotations
@@ -11,11 +11,46 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from ocils.engine.native import Generator
+from ocils.engine.library import Generator
+from ocils.engine.native import Layout
+from ocils.engine.shared import group_rows, score_groups
 
 _BATCH_TOKENS = 1024
 _BATCH_LOGITS = 64 * 1024 * 1024
 _CALL_SECONDS = (0.08, 0.2)
+
+
+def score(
+    generator: Generator,
+    rows: Sequence[tuple[list[str], int]],
+    layout: Layout,
+    vocabulary: dict[str, int],
+    unused: str,
+    stopped: Callable[[], bool],
+) -> tuple[float, ...]:
+    """Return the summed log-probability of each row behind its head; () once ``stopped``.
+
+    A row is its tokens and how many of them are only the condition (at least two). Rows of one
+    condition share its computation where that pays. ``unused`` is a token that no row holds behind
+    its head.
+    """
+    groups = group_rows(rows) if layout.device == "cpu" else ()
+    sums = score_groups(
+        generator,
+        [group for group in groups if group.worthwhile],
+        layout.replicas,
+        vocabulary,
+        unused,
+        stopped,
+    )
+    rest = [number for number in range(len(rows)) if number not in sums]
+    scores = score_rows(
+        generator, [rows[number] for number in rest], layout.replicas, len(vocabulary), stopped
+    )
+    if stopped():
+        return ()
+    sums.update(zip(rest, scores, strict=True))
+    return tuple(sums[number] for number in range(len(rows)))
 
 
 def score_rows(

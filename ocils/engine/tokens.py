@@ -67,10 +67,15 @@ class ModelTokens:
         return self._plain.decode(numbers, skip_special_tokens=True)
 
     @property
-    def vocabulary_size(self) -> int:
-        """How many tokens the weights know."""
+    def vocabulary(self) -> dict[str, int]:
+        """The tokens that the weights know, and their numbers; not to be changed."""
         with self._lock:
-            return len(self._vocabulary)
+            return self._vocabulary
+
+    @property
+    def opening(self) -> str:
+        """The token that opens an infill prompt and never stands anywhere else."""
+        return self._format.prefix
 
     def end_tokens(self, prompt: Prompt) -> tuple[str, ...]:
         """The tokens that end a reply: the model's own, and those the manifest names."""

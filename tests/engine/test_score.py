@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import NoReturn
 
 import ctranslate2  # type: ignore[import-untyped]
 import numpy as np
@@ -14,6 +15,7 @@ from ocils.domain.errors import Unsupported
 from ocils.domain.model import Infill
 from ocils.engine.ct2 import CTranslate2Engine
 from ocils.engine.scoring import score_rows
+from ocils.engine.shared import Group, group_rows, pieces, score_groups
 from ocils.engine.store import ModelFolder
 
 LINES = [f"\n    name_{n} = call({n}, 'ä{n}')" for n in range(12)]
@@ -29,9 +31,17 @@ def pairs(count: int) -> list[tuple[Infill, str]]:
     return made
 
 
-async def test_equals_a_forward_pass(engine: CTranslate2Engine, small_model: ModelFolder) -> None:
-    """Prompt and middle laid out by hand, log-softmax in numpy, one row at a time, no padding."""
-    asked = pairs(30)
+@pytest.mark.parametrize("count", [20, 200])
+async def test_equals_a_forward_pass(
+    engine: CTranslate2Engine, small_model: ModelFolder, count: int
+) -> None:
+    """Prompt and middle laid out by hand, log-softmax in numpy, one row at a time, no padding.
+
+    Of 20 pairs each is scored by itself, of 200 those with one prompt share its computation.
+    """
+    asked = pairs(count)
+    groups = group_rows([engine._tokens.encode_pair(*pair) for pair in asked])
+    assert any(group.worthwhile for group in groups) == (count == 200)
     scores = await engine.score(asked, CancelToken())
     generator = ctranslate2.Generator(str(small_model.folder), compute_type="auto")
     plain = engine._tokens._plain
@@ -67,10 +77,36 @@ async def test_order_and_company_do_not_matter(engine: CTranslate2Engine) -> Non
     assert together == pytest.approx(alone, abs=0.05)
 
 
-async def test_a_likelier_line_scores_higher(engine: CTranslate2Engine) -> None:
-    """What the model itself wrote, greedily, beats most of what it did not write."""
-    scores = await engine.score(pairs(5), CancelToken())
-    assert all(score < 0 for score in scores)
+async def test_sharing_a_prompt_changes_nothing(
+    engine: CTranslate2Engine, small_model: ModelFolder
+) -> None:
+    """Continuations of every length, the shortest possible prompt, one piece or several."""
+    await engine.load()
+    native = engine._thread._native
+    tokens = engine._tokens
+    rows = [tokens.encode_pair(prompt, middle) for prompt, middle in pairs(60)]
+    rows += [tokens.encode_pair(Infill("", ""), middle) for middle in ("", "\n", LINES[3] * 4)]
+    groups = group_rows(rows)
+    assert sorted(n for group in groups for n in group.rows) == list(range(len(rows)))
+    alone = score_rows(native.generator(), rows, 1, 600, lambda: False)
+    for width in (1, 2):
+        shared = score_groups(
+            native.generator(), groups, width, tokens.vocabulary, "<pre>", lambda: False
+        )
+        assert [shared[n] for n in range(len(rows))] == pytest.approx(alone, abs=0.05)
+    calls = iter(range(1000))
+    some = score_groups(
+        native.generator(), groups, 1, tokens.vocabulary, "<pre>", lambda: next(calls) > 4
+    )
+    assert 0 < len(some) < len(rows)
+
+
+def test_a_large_group_is_split_by_its_memory() -> None:
+    group = Group(("a", "b"), (("c",) * 20,) * 100, tuple(range(100)))
+    parts = pieces(group, 150_000)
+    assert [row for part in parts for row in part.rows] == list(range(100))
+    assert all(len(part.rows) * 20 * 150_000 <= 16 << 20 for part in parts)
+    assert pieces(group, 600) == [group]
 
 
 async def test_cancel_is_looked_at_between_calls(engine: CTranslate2Engine) -> None:
@@ -81,7 +117,7 @@ async def test_cancel_is_looked_at_between_calls(engine: CTranslate2Engine) -> N
     class Counting:
         num_active_batches = 0
 
-        def generate_batch(self, *_: object, **__: object) -> object:
+        def generate_batch(self, *_: object, **__: object) -> NoReturn:
             raise NotImplementedError
 
         def score_batch(self, tokens: list[list[str]], **_: object) -> list[Counted]:
