@@ -35,7 +35,7 @@ from ocils.server.desk import Desk, Found, key
 from ocils.server.progress import ProgressBar, Story, outcome
 from ocils.server.runs import Run
 from ocils.server.tested import called_by
-from ocils.server.verdicts import Sketch
+from ocils.server.verdicts import Sketch, test_key
 from ocils.settings import limits
 from ocils.source.target import relocate
 from ocils.source.tree import SourceTree
@@ -131,7 +131,8 @@ async def _listen(
                 bar.report(story.message, story.percentage)
             if isinstance(event, BaselineJudged):
                 heard.baseline = event.baseline
-                desk.findings.clear_tests(frozenset(c.test for c in event.baseline.cases))
+                run_now = {test_key(snapshot.root, c.test) for c in event.baseline.cases}
+                desk.findings.clear_tests(frozenset(run_now))
                 desk.findings.put(owner, sketch.baseline(event.baseline))
                 desk.refresh_lenses()
             elif isinstance(event, ProposalReady):
@@ -204,7 +205,8 @@ async def _deliver(desk: Desk, run: Run, found: Found, workspace: Workspace, por
         case Applied():
             desk.kept.pop(owner, None)
             desk.findings.clear(owner)
-            desk.findings.clear_tests(frozenset(proposal.mended))
+            mended = {test_key(found.snapshot.root, test) for test in proposal.mended}
+            desk.findings.clear_tests(frozenset(mended))
             now = relocate_in_editor(desk, target) or answer.target
             sketch = Sketch(found.snapshot, desk.documents, target)
             desk.findings.put(owner, sketch.unexecuted(proposal, now))

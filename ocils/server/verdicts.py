@@ -160,7 +160,7 @@ class Sketch:
             (now[0] - 1, now[1] - 1),
             uri=self._documents.uri(target.path if target is not None else path),
             name=target.name if target is not None else "",
-            test=case.test if case is not None else "",
+            test=test_key(self._snapshot.root, case.test) if case is not None else "",
             fixable=case is not None and self._is_aimed(),
         )
 
@@ -227,6 +227,11 @@ class Sketch:
     def _present(self, path: str, judged: Document) -> Document:
         opened = self._documents.at(path)
         return opened.document if opened is not None else judged
+
+
+def test_key(root: str, test: str) -> str:
+    """Return how a test is known among findings: ids alone repeat from workspace to workspace."""
+    return f"{root}/{test}"
 
 
 def _within(frame: Frame, target: EditTarget) -> bool:

@@ -110,8 +110,8 @@ class Rig:
         return Table(self.root, editor, server, house)
 
     async def close(self) -> None:
-        for end in self._ends:
-            await end()
+        while self._ends:
+            await self._ends.pop()()
 
 
 @pytest.fixture

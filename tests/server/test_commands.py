@@ -1,0 +1,351 @@
+"""Actions, commands and their arguments, settings, folders; what is asked wrongly, and told so."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lsprotocol import types
+
+from ocils.domain.text import Document
+from ocils.server.actions import is_stub
+from ocils.source.target import SourceTree, targets
+
+from .conftest import Rig, Table
+from .editor import Editor
+
+COMMANDS = {
+    "ocils.refineUntilGreen",
+    "ocils.generate",
+    "ocils.runTests",
+    "ocils.applyKept",
+    "ocils.cancel",
+    "ocils.status",
+}
+
+
+async def test_what_the_server_says_it_can(rig: Rig) -> None:
+    editor = Editor(encoding="utf-8")
+    table = await rig.connect(editor)
+    can = table.server.server_capabilities
+    assert can.position_encoding == "utf-8"
+    assert can.execute_command_provider is not None
+    assert set(can.execute_command_provider.commands) == COMMANDS
+    assert isinstance(can.code_action_provider, types.CodeActionOptions)
+    kinds = [str(getattr(k, "value", k)) for k in can.code_action_provider.code_action_kinds or ()]
+    assert kinds == ["quickfix", "refactor.rewrite"]
+    assert can.code_lens_provider is not None
+    assert isinstance(can.text_document_sync, types.TextDocumentSyncOptions)
+    assert can.text_document_sync.change == types.TextDocumentSyncKind.Incremental
+    assert can.text_document_sync.open_close
+
+
+STUBS = """\
+def a():
+    pass
+
+
+def b(x):
+    "What it should do."
+
+
+async def c(x):
+    \"\"\"Doc.\"\"\"
+    raise NotImplementedError("later")
+
+
+class K:
+    @property
+    def d(self) -> int: ...
+
+    def e(self):
+        return NotImplemented
+
+
+def f():
+    return None
+
+
+def g():
+    pass
+    x = 1
+"""
+
+
+def test_what_looks_like_a_stub() -> None:
+    tree = SourceTree.of(Document("/w/a.py", STUBS.encode()))
+    stubs = [t.name for t in targets(tree) if is_stub(tree, t)]
+    assert stubs == ["a", "b", "c", "K.d", "K.e"]
+
+
+async def titles(editor: Editor, uri: str, at: str, **context: Any) -> list[str]:
+    return [a["title"] for a in await editor.actions(uri, editor.at(uri, at), **context)]
+
+
+async def test_actions_by_place(table: Table) -> None:
+    editor = table.editor
+    uri = editor.open(table.code)
+    expected = ["Refine subtotal until green", "Run tests of subtotal"]
+    assert await titles(editor, uri, "total = 0") == expected
+    assert await titles(editor, uri, '"""Add up') == expected
+    assert await titles(editor, uri, "FREE_DELIVERY_FROM = 5000") == []
+    editor.replace(uri, "    total = 0\n", "    raise NotImplementedError\n")
+    editor.replace(
+        uri, "    for price, quantity in lines:\n        total += price * quantity\n", ""
+    )
+    editor.replace(uri, "    return total\n", "")
+    assert (await titles(editor, uri, "raise NotImpl"))[0] == "Generate implementation of subtotal"
+    tests = editor.open(table.tests)
+    assert await titles(editor, tests, "assert delivery(0)") == [
+        "Run test_delivery_of_nothing",
+        "Refine what test_delivery_of_nothing tests until green",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("only", "count"),
+    [
+        (["refactor"], 2),
+        (["refactor.rewrite"], 2),
+        (["refactor.extract"], 0),
+        (["refactor.rewriteall"], 0),
+        (["quickfix"], 0),
+        (["source"], 0),
+        ([""], 2),
+        (["source", "refactor"], 2),
+    ],
+)
+async def test_only_the_kinds_that_were_asked_for(
+    table: Table, only: list[str], count: int
+) -> None:
+    uri = table.editor.open(table.code)
+    assert len(await titles(table.editor, uri, "total = 0", only=only)) == count
+
+
+async def test_a_setter_is_told_from_its_getter(rig: Rig) -> None:
+    rig.write(
+        "shop/pricing.py",
+        "class A:\n    @property\n    def x(self):\n        return 1\n\n"
+        "    @x.setter\n    def x(self, value):\n        pass\n",
+    )
+    table = await rig.connect()
+    uri = table.editor.open(table.code)
+    generate = (await table.editor.actions(uri, table.editor.at(uri, "pass")))[0]
+    assert generate["title"] == "Generate implementation of A.x"
+    (argument,) = generate["command"]["arguments"]
+    assert argument["position"]["line"] == 5
+
+
+async def test_no_actions_where_the_syntax_is_broken_and_elsewhere_all(table: Table) -> None:
+    editor = table.editor
+    uri = editor.open(table.code)
+    editor.replace(uri, "    total = 0\n", "    total = = 0\n")
+    assert await titles(editor, uri, "total = = 0") == []
+    assert len(await titles(editor, uri, "return DELIVERY")) == 2
+    await editor.run("ocils.refineUntilGreen", {"uri": uri, "name": "subtotal"})
+    await editor.until(lambda: editor.messages, "a message")
+    (message,) = editor.messages
+    assert message[0] == types.MessageType.Error
+    assert "subtotal" in message[1]
+    line = editor.at(uri, "total = = 0").line
+    await editor.run("ocils.refineUntilGreen", {"uri": uri, "position": {"line": line}})
+    await editor.until(lambda: len(editor.messages) == 2, "a message")
+    assert "mend the syntax first" in editor.messages[1][1]
+
+
+async def test_other_languages_get_nothing_and_a_reason(table: Table) -> None:
+    editor = table.editor
+    path = str(table.root / "pyproject.toml")
+    uri = editor.open(path)
+    assert await titles(editor, uri, "name") == []
+    assert await editor.lenses(uri) == []
+    await editor.run("ocils.refineUntilGreen", {"uri": uri, "position": {"line": 0}})
+    await editor.until(lambda: editor.said("not a Python file"), "said")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "missing required field `uri`"),
+        ([None], "missing required field `uri`"),
+        ([{"uri": 3}], "expected `str`, got `int` - at `$.uri`"),
+        ([{"uri": "CODE", "position": {"line": -1}}], "a position is never negative"),
+        ([{"uri": "CODE", "position": [1, 2]}], "$.position"),
+        ([{"uri": "CODE", "nmae": "x"}], "unknown field `nmae`"),
+        ([{"uri": "CODE"}, 2], "takes one argument, got 2"),
+        (["CODE"], "expected `object`"),
+        ([{"uri": "CODE"}], "no position and no name"),
+        ([{"uri": "CODE", "name": "delivry"}], "did you mean delivery"),
+        ([{"uri": "CODE", "position": {"line": 2}}], "no function at line 3"),
+        ([{"uri": "file:///no/such/file.py", "name": "x"}], "is not open"),
+        ([{"uri": "untitled:Untitled-1", "name": "x"}], "save it into your project"),
+        ([{"uri": "vscode-notebook-cell:/a.ipynb#1", "name": "x"}], "notebooks"),
+        ([{"uri": "http://a/b.py", "name": "x"}], "not supported"),
+        ([{"uri": "", "name": "x"}], "not supported"),
+    ],
+)
+@pytest.mark.parametrize("command", ["ocils.refineUntilGreen", "ocils.generate"])
+async def test_wrong_arguments_are_one_clear_message(
+    table: Table, command: str, arguments: list[Any], text: str
+) -> None:
+    editor = table.editor
+    uri = editor.open(table.code)
+    given = [_filled(a, uri) for a in arguments]
+    assert await editor.run(command, *given) is None
+    await editor.until(lambda: editor.messages, "a message")
+    ((kind, message),) = editor.messages
+    assert kind == types.MessageType.Error
+    assert text.lower() in message.lower()
+    assert "Traceback" not in message
+    assert editor.progress == []
+
+
+def _filled(argument: Any, uri: str) -> Any:
+    if argument == "CODE":
+        return uri
+    if isinstance(argument, dict):
+        return {k: _filled(v, uri) for k, v in argument.items()}
+    return argument
+
+
+async def test_the_name_decides_when_the_text_moved_under_the_menu(table: Table) -> None:
+    editor = table.editor
+    uri = editor.open(table.code)
+    place = editor.at(uri, "if cents == 0")
+    argument = {
+        "uri": uri,
+        "name": "delivery",
+        "position": {"line": place.line, "character": place.character},
+    }
+    editor.type(uri, 0, 0, "\n" * 10)
+    started = await editor.run("ocils.runTests", argument)
+    assert started["target"] == "delivery"
+    await editor.ended()
+
+
+async def test_an_unknown_command_is_an_error_to_the_client(table: Table) -> None:
+    with pytest.raises(Exception, match=r"ocils\.nonsense"):
+        await table.editor.run("ocils.nonsense")
+
+
+async def test_status(rig: Rig, table: Table) -> None:
+    editor = table.editor
+    uri = editor.open(table.code)
+    status = await editor.run("ocils.status", {"uri": uri})
+    assert status["model"] == "scripted@scripted"
+    assert status["judge"] == "none (a test)"
+    assert status["running"] == []
+    await editor.until(lambda: editor.said("idle"), "said")
+    hold = asyncio.Event()
+    rig.judge.gate = lambda _, __: _wait(hold)
+    started = await editor.run("ocils.runTests", {"uri": uri})
+    status = await editor.run("ocils.status")
+    assert [r["task"] for r in status["running"]] == [started["task"]]
+    hold.set()
+    await editor.ended()
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+# -- settings and folders --------------------------------------------------------------------------
+
+
+async def test_settings_come_with_the_start(rig: Rig) -> None:
+    table = await rig.connect(options={"ocils": {"refine": {"candidates": 7}}})
+    await asyncio.sleep(0.1)
+    assert table.house.settings.refine.candidates == 7
+    table.editor.client.workspace_did_change_configuration(
+        types.DidChangeConfigurationParams(settings={"ocils": {"refine": {"candidates": 9}}})
+    )
+    await table.editor.until(lambda: table.house.settings.refine.candidates == 9, "changed")
+    # A client that sends nothing is asked.
+    table.editor.settings = {"refine": {"candidates": 11}}
+    table.editor.client.workspace_did_change_configuration(
+        types.DidChangeConfigurationParams(settings=None)
+    )
+    await table.editor.until(lambda: table.house.settings.refine.candidates == 11, "asked")
+
+
+@pytest.mark.parametrize(
+    "options", [{"refin": {}}, {"refine": {"turns": "many"}}, "nonsense", {"ocils": 3}]
+)
+async def test_settings_with_a_typo_are_told_and_do_not_stop_the_server(
+    rig: Rig, options: object
+) -> None:
+    table = await rig.connect(options=options)
+    await table.editor.until(lambda: table.editor.said("settings"), "told")
+    assert len(table.editor.messages) == 1
+    uri = table.editor.open(table.code)
+    assert len(await titles(table.editor, uri, "total = 0")) == 2
+
+
+async def test_a_repository_may_not_choose_the_interpreter(rig: Rig) -> None:
+    text = rig.read("pyproject.toml")
+    rig.write("pyproject.toml", text + '\n[tool.ocils.sandbox]\npython = "/tmp/evil"\n')
+    table = await rig.connect()
+    uri = table.editor.open(table.code)
+    await table.editor.run("ocils.refineUntilGreen", {"uri": uri, "name": "delivery"})
+    await table.editor.until(lambda: table.editor.said("only you may set"), "told")
+    assert table.editor.edits == []
+    assert rig.judge.calls == []
+
+
+async def test_a_file_outside_every_folder_finds_its_own_project(rig: Rig, tmp_path: Path) -> None:
+    table = await rig.connect(root=None)
+    uri = table.editor.open(table.code)
+    await table.editor.run("ocils.refineUntilGreen", {"uri": uri, "name": "delivery"})
+    await table.editor.until(lambda: table.editor.said("mended"), "mended")
+
+
+async def test_an_opened_folder_without_any_project_file_is_the_workspace(rig: Rig) -> None:
+    (rig.root / "pyproject.toml").unlink()
+    table = await rig.connect()
+    uri = table.editor.open(table.code)
+    await table.editor.run("ocils.refineUntilGreen", {"uri": uri, "name": "delivery"})
+    await table.editor.until(lambda: table.editor.said("mended"), "mended")
+
+
+async def test_two_folders_run_side_by_side(rig: Rig, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    (other / "shop").mkdir(parents=True)
+    (other / "tests").mkdir()
+    for name in ("pyproject.toml", "shop/pricing.py", "tests/test_pricing.py"):
+        (other / name).write_text(rig.read(name))
+    table = await rig.connect(folders=[str(rig.root), str(other)])
+    one = table.editor.open(table.code)
+    two = table.editor.open(str(other / "shop/pricing.py"))
+    hold = asyncio.Event()
+    rig.judge.gate = lambda _, __: _wait(hold)
+    for uri in (one, two):
+        assert await table.editor.run("ocils.runTests", {"uri": uri, "name": "delivery"})
+    await table.editor.until(lambda: len(rig.judge.calls) == 2, "both at once")
+    hold.set()
+    await table.editor.ended(2)
+    assert table.editor.marks(one)
+    assert table.editor.marks(two)
+
+
+# -- speed -----------------------------------------------------------------------------------------
+
+
+async def test_actions_in_a_file_of_10_000_lines_are_instant(rig: Rig) -> None:
+    """The figure itself (p99 ≤ 20 ms) is ``make bench``'s; this only keeps it from going wild."""
+    body = "def f{n}(a, b):\n    '''Doc.'''\n    c = a + b\n    return [c for _ in range({n})]\n\n"
+    rig.write("shop/pricing.py", "".join(body.format(n=n) for n in range(2000)))
+    table = await rig.connect()
+    uri = table.editor.open(table.code)
+    assert table.editor.buffers[uri].text.count("\n") == 10_000
+    await titles(table.editor, uri, "def f0(")
+    took = []
+    for line in range(0, 10_000, 500):
+        started = time.perf_counter()
+        table.editor.type(uri, line + 2, 4, "x")
+        actions = await table.editor.actions(uri, types.Position(line + 2, 4))
+        took.append(time.perf_counter() - started)
+        assert len(actions) == 2
+    assert sorted(took)[len(took) // 2] < 0.5
