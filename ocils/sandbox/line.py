@@ -86,7 +86,12 @@ class Line:
         """Close our end; PID 1 sees the end of its input and exits."""
         with contextlib.suppress(OSError):  # the other end was first
             self._socket.shutdown(socket.SHUT_RDWR)
+        # docker-py keeps the response alive with the stream, and the response its connection.
+        response = getattr(self._stream, "_response", None)
+        if response is not None:
+            response.close()
         self._stream.close()
+        self._socket.close()
 
     def _read(self, until: float) -> None:
         left = until - time.monotonic()

@@ -1,0 +1,85 @@
+"""A Python environment whose packages are compiled, and the shop that most tests judge."""
+
+from __future__ import annotations
+
+import compileall
+import importlib.util
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from .yard import Yard
+
+PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
+
+SHOP = {
+    "shop.py": """
+        def price(amount, percent):
+            return amount * (100 - percent) / 100
+    """,
+    "tests/test_shop.py": """
+        import pytest
+        from shop import price
+
+        @pytest.mark.parametrize("percent", [0, 10, 50])
+        def test_price(percent):
+            assert price(100, percent) == 100 - percent
+
+        def test_nothing():
+            assert price(0, 10) == 0
+
+        class TestLarge:
+            def test_million(self):
+                assert price(1_000_000, 1) == 990_000
+    """,
+    "tests/data.txt": "data\\n",
+}
+
+TESTS = (
+    "tests/test_shop.py::test_price[0]",
+    "tests/test_shop.py::test_price[10]",
+    "tests/test_shop.py::test_price[50]",
+    "tests/test_shop.py::test_nothing",
+    "tests/test_shop.py::TestLarge::test_million",
+)
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Make a virtual environment that holds pytest and nothing else; returns its interpreter.
+
+    Without compiled packages every start of a zygote would compile pytest anew.
+    """
+    folder = tmp_path_factory.mktemp("environment")
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    site = folder / "lib" / version / "site-packages"
+    site.mkdir(parents=True)
+    (folder / "bin").mkdir()
+    base = Path(sys.base_prefix) / "bin" / version
+    (folder / "bin" / "python").symlink_to(base)
+    (folder / "pyvenv.cfg").write_text(f"home = {base.parent}\n")
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        source = Path(spec.origin).parent
+        shutil.copytree(source, site / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for each in (folder, *folder.parents[:2]):
+        each.chmod(0o755)
+    assert compileall.compile_dir(str(site), quiet=2, workers=0)
+    return str(folder / "bin" / "python")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shop(
+    tmp_path_factory: pytest.TempPathFactory, environment: str
+) -> AsyncIterator[Yard]:
+    """Give the shop and a warm sandbox of one slot, shared by a module's tests."""
+    yard = await Yard.of(tmp_path_factory.mktemp("shop"), SHOP, environment)
+    await yard.judge()
+    yield yard
+    await yard.sandbox.close()
