@@ -74,15 +74,20 @@ def score_groups(
     while running or (waiting and not stopped()):
         while waiting and len(running) < width and not stopped():
             group = waiting.popleft()
-            running.append((group, _start(generator, group, unused)))
+            running.append((group, _start(generator, group, unused, stopped)))
         if running:
             group, pending = running.popleft()
             for row, tail, each in zip(group.rows, group.tails, pending, strict=True):
-                sums[row] = _sum(each.result().logits[0], [vocabulary[token] for token in tail])
+                logits = each.result().logits[0]
+                # A row that was stopped on its way has too few steps to be summed.
+                if len(logits) >= len(tail):
+                    sums[row] = _sum(logits, [vocabulary[token] for token in tail])
     return sums
 
 
-def _start(generator: Generator, group: Group, unused: str) -> Sequence[Pending]:
+def _start(
+    generator: Generator, group: Group, unused: str, stopped: Callable[[], bool]
+) -> Sequence[Pending]:
     last, longest = group.head[-1], group.longest
     # What is forced behind a shorter continuation's end changes nothing before it.
     starts = [[last, *tail[:-1], *[tail[-1]] * (longest - len(tail))] for tail in group.tails]
@@ -95,6 +100,7 @@ def _start(generator: Generator, group: Group, unused: str) -> Sequence[Pending]
         max_length=longest,
         end_token=[unused],
         return_logits_vocab=True,
+        callback=lambda _: stopped(),
     )
 
 
