@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import TypeAlias
 
 from ocils.domain.cancel import CancelToken
@@ -56,11 +57,12 @@ async def judge_original(
     spent = 0.0
     for _ in range(_HANGS + 1):
         verdict: Verdict | None = None
-        async for found in _watched(snapshot, plan, sandbox, cancel, len(cases)):
-            if isinstance(found, Event):
-                yield found
-            else:
-                verdict = found
+        async with aclosing(_watched(snapshot, plan, sandbox, cancel, len(cases))) as steps:
+            async for found in steps:
+                if isinstance(found, Event):
+                    yield found
+                else:
+                    verdict = found
         if isinstance(verdict, Passed | Failed):
             cases.update((case.test, case) for case in verdict.cases)
             spent += verdict.seconds
@@ -119,8 +121,8 @@ async def _watched(
             yield TestsDiscovered(len(verdict.cases))
         yield verdict
     finally:
-        if not running.done():
-            running.cancel()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 def _ended(steps: asyncio.Queue[CaseResult | None]) -> Callable[[object], None]:

@@ -33,6 +33,15 @@ def new_target_text(document: Document, target: EditTarget, edits: tuple[Edit, .
     return target.indent + new.data[start:end].decode(document.encoding, "replace")
 
 
+def parses(text: str) -> bool:
+    """Tell whether this Python can parse a function's ``text``; indentation counts."""
+    try:
+        ast.parse(textwrap.dedent(text.replace("\r\n", "\n")))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
 def normal_form(text: str) -> str:
     """Return a form of a function's ``text`` in which layout and comments do not count.
 

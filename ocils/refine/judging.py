@@ -44,6 +44,9 @@ async def judge_all(
             async with asyncio.TaskGroup() as group:
                 for _ in range(max(1, width)):
                     group.create_task(work())
+        except ExceptionGroup as several:
+            # The first error is the one to act on; the others are mostly its consequences.
+            raise several.exceptions[0] from several
         finally:
             steps.put_nowait(None)
 

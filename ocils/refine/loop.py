@@ -86,17 +86,17 @@ async def run_tests(
     yield Preparing("starting a container")
     await ports.sandbox.warm(snapshot, cancel)
     yield Preparing("running the tests")
-    async for found in judge_original(snapshot, target, ports.sandbox, cancel, paths=paths):
-        if cancel.cancelled:
-            yield Cancelled(None, None)
-            return
-        if isinstance(found, Baseline):
-            yield BaselineJudged(found)
-            yield outcome.of_run(found, target)
-        elif isinstance(found, Event):
-            yield found
-        else:
-            yield outcome.unusable(found)
+    original = judge_original(snapshot, target, ports.sandbox, cancel, paths=paths)
+    async with aclosing(original) as found:
+        async for each in found:
+            if cancel.cancelled:
+                yield Cancelled(None, None)
+                return
+            if isinstance(each, Baseline):
+                yield BaselineJudged(each)
+                yield outcome.of_run(each, target)
+            else:
+                yield each if isinstance(each, Event) else outcome.unusable(each)
 
 
 class _Run:

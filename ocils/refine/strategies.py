@@ -22,7 +22,7 @@ from ocils.domain.text import Document, Edit
 from ocils.ports import Engine
 from ocils.prompt import chat, infill, reply
 from ocils.refine import feedback
-from ocils.refine.distinct import new_target_text, normal_form
+from ocils.refine.distinct import new_target_text, normal_form, parses
 from ocils.refine.localize import Suspect
 from ocils.refine.ranked import RankedEdits
 from ocils.source.splice import add_import, new_errors, replace_lines, replace_target
@@ -65,7 +65,10 @@ class Search:
         self._failures = failures
         self._seed = seed
         self._cancel = cancel
-        self._seen = {normal_form(new_target_text(document, context.target, ()))}
+        original = new_target_text(document, context.target, ())
+        self._seen = {normal_form(original)}
+        # The workspace's Python may be newer than ours; then tree-sitter alone decides.
+        self._strict = parses(original)
         self._made = 0
         self._replies: dict[str, str] = {}
         self._rounds: list[tuple[str, Feedback]] = []
@@ -110,8 +113,11 @@ class Search:
         """Tell whether ``edits`` give a target that was not proposed before and still parses."""
         if not edits:
             return False
-        form = normal_form(new_target_text(self._document, self._context.target, edits))
-        if form in self._seen or new_errors(self._document, edits):
+        text = new_target_text(self._document, self._context.target, edits)
+        form = normal_form(text)
+        if form in self._seen or (self._strict and not parses(text)):
+            return False
+        if new_errors(self._document, edits):
             return False
         self._seen.add(form)
         return True

@@ -1,0 +1,312 @@
+"""The loop against the shipped fakes: what it finds, what it refuses, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import msgspec
+import pytest
+
+from ocils.domain.cancel import CancelToken
+from ocils.domain.errors import SandboxUnavailable, StaleTarget
+from ocils.domain.events import (
+    BaselineJudged,
+    Cancelled,
+    CandidateJudged,
+    CaseFinished,
+    Confirming,
+    Event,
+    Finished,
+    ProposalReady,
+    Refuted,
+    TurnStarted,
+)
+from ocils.domain.judging import (
+    Broken,
+    CaseResult,
+    Failed,
+    Killed,
+    Passed,
+    Plan,
+    TestId,
+    TimedOut,
+    Unjudged,
+    Verdict,
+)
+from ocils.domain.session import Limits
+from ocils.domain.text import apply_edits
+from ocils.engine.scripted import ScriptedEngine
+from ocils.refine.loop import refine, run_tests
+from ocils.sandbox.scripted import ScriptedSandbox, Trial
+from tests.refine.conftest import BUGGY, CASES, CHATTY, PATH, TINY, Scene, judged
+
+RIGHT = BUGGY.replace("        return high\n    if", "        return low\n    if")
+
+
+async def events_of(scene: Scene, cancel: CancelToken | None = None) -> list[Event]:
+    run = refine(scene.session, scene.snapshot, scene.ports, cancel or CancelToken())
+    return [event async for event in run]
+
+
+def end_of(events: list[Event]) -> Finished:
+    ends = [e for e in events if isinstance(e, Finished | Cancelled)]
+    assert len(ends) == 1
+    assert events[-1] is ends[0]
+    assert isinstance(ends[0], Finished)
+    return ends[0]
+
+
+async def test_a_small_edit_turns_red_to_green_and_is_confirmed_afresh(scene: Scene) -> None:
+    events = await events_of(scene)
+    assert end_of(events).outcome == "green"
+    proposal = next(e.proposal for e in events if isinstance(e, ProposalReady))
+    assert apply_edits(scene.document, proposal.edits).data.decode() == RIGHT
+    assert proposal.mended == (TestId("t.py::below"), TestId("t.py::far_below"))
+    assert proposal.unexecuted == ()
+    fresh = [t.plan for t in scene.sandbox.trials if t.plan.fresh]
+    assert sorted(p.seed for p in fresh)[:3] == [0, 0, 1]
+    assert all(not p.tests for p in fresh), "the confirmation runs the whole suite"
+
+
+async def test_the_suspicious_line_is_tried_first(scene: Scene) -> None:
+    scene.engine = ScriptedEngine(TINY, likelihood=lambda *_: 0.0)
+    events = await events_of(scene)
+    first = next(e for e in events if isinstance(e, CandidateJudged))
+    changed = apply_edits(scene.document, first.judged.candidate.edits).data.decode()
+    assert changed.splitlines()[2] != BUGGY.splitlines()[2]
+
+
+async def test_an_infill_finds_what_edits_cannot(scene: Scene) -> None:
+    odd = Scene(
+        BUGGY.replace("        return high\n    if", "        return len('abc') * 7\n    if")
+    )
+    only_infill = msgspec.structs.replace(TINY, strategies=("infill",))
+    odd.replies([["\n        return low"]] * 9, only_infill)
+    events = await events_of(odd)
+    assert end_of(events).outcome == "green"
+    assert {e.strategy for e in events if isinstance(e, TurnStarted)} == {"infill"}
+
+
+async def test_a_model_that_chats_gets_feedback_and_tries_again(scene: Scene) -> None:
+    wrong = "```python\ndef clamp(x, low, high):\n    return x\n```"
+    right = f"Sorry.\n```python\n{RIGHT}```"
+    scene.replies([[wrong], [right]], CHATTY)
+    events = await events_of(scene)
+    assert end_of(events).outcome == "green"
+    second = scene.engine.asked[1]
+    said = msgspec.json.encode(second).decode()
+    assert "t.py::below failed" in said
+    assert "return x" in said
+
+
+async def test_green_when_warm_but_not_afresh_is_not_offered(scene: Scene) -> None:
+    def script(trial: Trial) -> Verdict:
+        if trial.plan.fresh and trial.changed:
+            return judged(BUGGY, trial.plan)
+        return judged(trial.text or BUGGY, trial.plan)
+
+    scene.sandbox = ScriptedSandbox(script)
+    events = await events_of(scene)
+    assert end_of(events).outcome == "exhausted"
+    assert any(isinstance(e, Refuted) for e in events)
+    assert not any(isinstance(e, ProposalReady) for e in events)
+    assert "not when run again" in end_of(events).message
+
+
+async def test_two_seeds_must_agree(scene: Scene) -> None:
+    def script(trial: Trial) -> Verdict:
+        wrong = trial.plan.fresh and trial.plan.seed == 1
+        return judged(BUGGY if wrong else trial.text or BUGGY, trial.plan)
+
+    scene.sandbox = ScriptedSandbox(script)
+    assert end_of(await events_of(scene)).outcome == "exhausted"
+
+
+async def test_nothing_green_keeps_the_best_attempt_and_names_stronger_models(
+    scene: Scene,
+) -> None:
+    def script(trial: Trial) -> Verdict:
+        verdict = judged(BUGGY, trial.plan)
+        return (
+            verdict
+            if not trial.changed
+            else Failed((CaseResult(TestId("t.py::below"), "failed"),), 0.0)
+        )
+
+    scene.sandbox = ScriptedSandbox(script)
+    scene.limits = Limits(turns=3, candidates=30, seconds=30)
+    end = end_of(await events_of(scene))
+    assert end.outcome == "exhausted"
+    assert end.best is not None
+    assert "Qwen2.5-Coder" in end.message
+    assert end.session is not None
+    assert 1 <= len(end.session.turns) <= 3
+
+
+async def test_limits_hold(scene: Scene) -> None:
+    scene.sandbox = ScriptedSandbox(lambda trial: judged(BUGGY, trial.plan), width=2)
+    scene.limits = Limits(turns=9, candidates=7, seconds=30)
+    events = await events_of(scene)
+    counts = [e.count for e in events if isinstance(e, CandidateJudged)]
+    assert counts == list(range(1, 8))
+
+
+async def test_seconds_end_a_search_whose_judge_is_slow(scene: Scene) -> None:
+    scene.sandbox = ScriptedSandbox(lambda trial: judged(BUGGY, trial.plan), seconds=0.2)
+    scene.limits = Limits(turns=99, candidates=999, seconds=1)
+    end = end_of(await asyncio.wait_for(events_of(scene), 30))
+    assert end.outcome == "exhausted"
+
+
+async def test_a_program_that_never_ends_can_be_mended() -> None:
+    hangs = Scene(
+        BUGGY.replace("return high", "return low", 1).replace("    if x < low", "    while x < low")
+    )
+    below = TestId("t.py::below")
+
+    def script(trial: Trial) -> Verdict:
+        if "while" not in (trial.text or hangs.text):
+            return judged(trial.text, trial.plan)
+        rest = tuple(TestId(t) for t in CASES if t != below)
+        if not trial.plan.tests or below in trial.plan.tests:
+            return TimedOut(1.0, below, (), rest)
+        return judged(RIGHT, trial.plan)
+
+    hangs.sandbox = ScriptedSandbox(script)
+    events = await events_of(hangs)
+    baseline = next(e.baseline for e in events if isinstance(e, BaselineJudged))
+    assert baseline.red == (below,)
+    assert len(baseline.cases) == len(CASES)
+    assert end_of(events).outcome == "green"
+    original = next(t.plan for t in hangs.sandbox.trials if t.plan.fresh and not t.changed)
+    assert below not in original.tests
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome", "said"),
+    [
+        (Broken("no module named nope", "import", missing_module="nope"), "broken", "install nope"),
+        (Broken("invalid syntax (t.py, line 3)", "syntax"), "broken", "t.py, line 3"),
+        (Broken("nothing was collected", "empty"), "no_tests", "no tests"),
+        (TimedOut(600.0), "timeout", "600 s"),
+        (Unjudged("isolation", "no network"), "unjudged", "no network"),
+        (Killed("memory"), "unjudged", "memory"),
+    ],
+)
+async def test_a_baseline_that_cannot_be_had_ends_in_one_sentence(
+    scene: Scene, verdict: Verdict, outcome: str, said: str
+) -> None:
+    scene.sandbox = ScriptedSandbox(lambda _: verdict)
+    events = await events_of(scene)
+    end = end_of(events)
+    assert end.outcome == outcome
+    assert said in end.message
+    assert "\n" not in end.message
+    assert not any(isinstance(e, TurnStarted) for e in events)
+
+
+def original(*, kind: str = "", reach: bool = True, red: bool = True) -> ScriptedSandbox:
+    def script(trial: Trial) -> Verdict:
+        verdict = judged(BUGGY if red else RIGHT, trial.plan)
+        assert isinstance(verdict, Passed | Failed)
+        coverage = verdict.coverage
+        if not reach and coverage:
+            tests = tuple(msgspec.structs.replace(t, lines=()) for t in coverage.tests)
+            coverage = msgspec.structs.replace(coverage, tests=tests)
+        cases = tuple(
+            case if case.passed else msgspec.structs.replace(case, kind=kind)
+            for case in verdict.cases
+        )
+        return msgspec.structs.replace(verdict, cases=cases, coverage=coverage)
+
+    return ScriptedSandbox(script)
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "outcome", "said"),
+    [
+        (original(red=False), "already_green", "pass already"),
+        (original(reach=False), "no_tests", "none of the 4 tests runs `clamp`"),
+        (original(kind="isolation"), "unjudged", "without network"),
+    ],
+)
+async def test_nothing_to_do_is_said_before_a_token_is_spent(
+    scene: Scene, sandbox: ScriptedSandbox, outcome: str, said: str
+) -> None:
+    scene.sandbox = sandbox
+    end = end_of(await events_of(scene))
+    assert end.outcome == outcome
+    assert said in end.message
+    assert scene.engine.asked == ()
+
+
+async def test_no_engine_is_the_users_to_mend(scene: Scene) -> None:
+    gone = SandboxUnavailable("the engine does not run", mend="start it")
+    scene.sandbox = ScriptedSandbox(scene.script, unavailable=gone)
+    with pytest.raises(SandboxUnavailable, match="start it"):
+        await events_of(scene)
+
+
+async def test_a_target_outside_the_snapshot_is_stale(scene: Scene) -> None:
+    scene.target = msgspec.structs.replace(scene.target, path="/elsewhere/x.py")
+    with pytest.raises(StaleTarget):
+        await events_of(scene)
+
+
+@pytest.mark.parametrize(
+    "kind", [CaseFinished, BaselineJudged, TurnStarted, CandidateJudged, Confirming]
+)
+async def test_cancel_in_any_phase_ends_in_cancelled(scene: Scene, kind: type[Event]) -> None:
+    scene.sandbox = ScriptedSandbox(scene.script, width=2, seconds=0.02)
+    cancel = CancelToken()
+    events: list[Event] = []
+    async for event in refine(scene.session, scene.snapshot, scene.ports, cancel):
+        events.append(event)
+        if isinstance(event, kind):
+            cancel.cancel()
+    assert isinstance(events[-1], Cancelled)
+    assert sum(isinstance(e, Finished | Cancelled) for e in events) == 1
+
+
+@pytest.mark.parametrize("kind", [CaseFinished, TurnStarted, CandidateJudged, Confirming])
+async def test_closing_the_generator_leaves_no_task(scene: Scene, kind: type[Event]) -> None:
+    scene.sandbox = ScriptedSandbox(scene.script, width=2, seconds=0.05)
+    before = asyncio.all_tasks()
+    async with aclosing(refine(scene.session, scene.snapshot, scene.ports, CancelToken())) as run:
+        async for event in run:
+            if isinstance(event, kind):
+                break
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_every_candidate_is_new_and_the_file_still_parses(scene: Scene) -> None:
+    scene.sandbox = ScriptedSandbox(lambda trial: judged(BUGGY, trial.plan))
+    events = await events_of(scene)
+    texts = [
+        apply_edits(scene.document, e.judged.candidate.edits).data
+        for e in events
+        if isinstance(e, CandidateJudged)
+    ]
+    assert len(texts) == len(set(texts)) > 20
+    for text in texts:
+        compile(text, PATH, "exec")
+        assert text != scene.document.data
+
+
+async def test_run_tests_says_what_is_red(scene: Scene) -> None:
+    run = run_tests(scene.target, scene.snapshot, scene.ports, CancelToken())
+    events = [event async for event in run]
+    end = end_of(events)
+    assert end.message == "2 of 4 tests fail; 4 run `clamp`"
+    baseline = next(e.baseline for e in events if isinstance(e, BaselineJudged))
+    assert baseline.red == ("t.py::below", "t.py::far_below")
+
+
+async def test_the_first_stage_judges_red_tests_only(scene: Scene) -> None:
+    await events_of(scene)
+    plans: list[Plan] = [t.plan for t in scene.sandbox.trials if t.changed and not t.plan.fresh]
+    assert plans[0].tests == ("t.py::below", "t.py::far_below")
+    assert plans[0].stop_early
+    assert any(set(p.tests) == set(CASES) for p in plans)
