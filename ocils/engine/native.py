@@ -6,6 +6,7 @@ Not covered: memory against what is free, falling back on out-of-memory.
 from __future__ import annotations
 
 import ctypes
+import logging
 import sys
 import time
 from pathlib import Path
@@ -19,6 +20,8 @@ from ocils.engine.library import Generator, library
 _SMALL = 64 * 1024 * 1024
 _M_MMAP_MAX = -4
 _M_TRIM_THRESHOLD = -1
+
+_log = logging.getLogger(__name__)
 
 
 class Layout(Value, frozen=True):
@@ -42,11 +45,16 @@ def choose_layout(weights: int, gpus: int, threads: int) -> Layout:
 
 
 class Native:
-    """Makes and drops the generator of the model in ``folder``. Use it from one thread only."""
+    """Makes and drops the generator of the model in ``folder``. Use it from one thread only.
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    ``layout`` is chosen from the machine when none is given; a GPU that turns out not to work (its
+    libraries may be missing) is given up for the CPU, which is logged.
+    """
+
+    def __init__(self, folder: Path, threads: int, layout: Layout | None = None) -> None:
         self._folder = folder
         self._threads = threads
+        self._chosen = layout
         self._generator: Generator | None = None
         self._libc: ctypes.CDLL | None = None
 
@@ -63,7 +71,9 @@ class Native:
     @property
     def layout(self) -> Layout:
         """Where and how the model runs, or would."""
-        return choose_layout(_weights(self._folder), cuda_devices(), self._threads)
+        if self._chosen is None:
+            self._chosen = choose_layout(_weights(self._folder), cuda_devices(), self._threads)
+        return self._chosen
 
     def generator(self) -> Generator:
         """Return the generator, made if need be. Raises ``ModelDamaged``."""
@@ -101,20 +111,32 @@ class Native:
     def _make(self) -> Generator:
         if self._libc is None:
             self._libc = _tuned_libc()
-        layout = self.layout
+        if self.layout.device == "cuda":
+            try:
+                generator = self._open(self.layout)
+                # The GPU's libraries are only looked for when they are first needed.
+                generator.score_batch([["", ""]])
+            except (RuntimeError, ValueError) as error:
+                _log.warning("the GPU cannot be used, so the model runs on the CPU: %s", error)
+                self._chosen = choose_layout(_weights(self._folder), 0, self._threads)
+            else:
+                return generator
         try:
-            return library().Generator(
-                str(self._folder),
-                device=layout.device,
-                compute_type="auto",
-                inter_threads=layout.replicas,
-                intra_threads=layout.threads,
-            )
+            return self._open(self.layout)
         except (RuntimeError, ValueError) as error:
             raise ModelDamaged(
                 f"CTranslate2 cannot load the model in {self._folder}: {error}",
                 mend="get the model's files again, or choose another model in your settings",
             ) from error
+
+    def _open(self, layout: Layout) -> Generator:
+        return library().Generator(
+            str(self._folder),
+            device=layout.device,
+            compute_type="auto",
+            inter_threads=layout.replicas,
+            intra_threads=layout.threads,
+        )
 
 
 def _weights(folder: Path) -> int:

@@ -120,10 +120,10 @@ async def test_cancel_ends_the_work_within_a_step(tmp_path: Path) -> None:
         endless = asyncio.create_task(replies(engine, prompt, Sampling(4, 50_000), cancel))
         await asyncio.sleep(0.2)
         cancel.cancel()
-        late = await asyncio.wait_for(endless, 5)
+        late = await asyncio.wait_for(endless, 60)
         assert all(reply.finish == "stop" for reply in late)
         # The thread is free again: a short request is answered.
-        assert len(await asyncio.wait_for(replies(engine, prompt, Sampling(1, 2)), 10)) == 1
+        assert len(await asyncio.wait_for(replies(engine, prompt, Sampling(1, 2)), 60)) == 1
     finally:
         await engine.close()
 
@@ -136,7 +136,7 @@ async def test_closing_the_iterator_ends_the_work(tmp_path: Path) -> None:
         async with aclosing(engine.generate(prompt, Sampling(64, 50_000), CancelToken())) as stream:
             async for _ in stream:
                 break
-        assert len(await asyncio.wait_for(replies(engine, prompt, Sampling(1, 2)), 10)) == 1
+        assert len(await asyncio.wait_for(replies(engine, prompt, Sampling(1, 2)), 60)) == 1
     finally:
         await engine.close()
 
@@ -200,8 +200,8 @@ async def test_close_ends_what_is_under_way(tmp_path: Path) -> None:
     prompt = Infill("\nx", "\ny", stop=("\n",))
     work = [asyncio.create_task(replies(engine, prompt, Sampling(4, 50_000))) for _ in range(3)]
     await asyncio.sleep(0.2)
-    await asyncio.wait_for(engine.close(), 10)
-    await asyncio.wait_for(asyncio.gather(*work), 5)
+    await asyncio.wait_for(engine.close(), 60)
+    await asyncio.wait_for(asyncio.gather(*work), 60)
     assert not [t for t in threading.enumerate() if t.name == "ocils-model"]
 
 

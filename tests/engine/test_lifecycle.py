@@ -14,7 +14,8 @@ import pytest
 from ocils.domain.cancel import CancelToken
 from ocils.domain.model import Infill, Reply, Sampling
 from ocils.engine.ct2 import CTranslate2Engine
-from ocils.engine.native import Layout, choose_layout
+from ocils.engine.hardware import cuda_devices
+from ocils.engine.native import Layout, Native, choose_layout
 from ocils.engine.store import ModelFolder
 
 HOLE = Infill("\nx = 1", "\ny = 2")
@@ -108,6 +109,18 @@ def test_importing_the_engine_imports_no_library() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert ended.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(cuda_devices() > 0, reason="there is a GPU here, and it may work")
+def test_a_gpu_that_does_not_work_is_given_up(
+    small_model: ModelFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    native = Native(small_model.folder, 1, Layout("cuda", 1, 1))
+    generator = native.generator()
+    assert len(generator.score_batch([["<pre>", "a"]])[0].log_probs) == 1
+    assert native.layout.device == "cpu"
+    assert "runs on the CPU" in caplog.text
+    native.drop()
 
 
 @pytest.mark.parametrize(
