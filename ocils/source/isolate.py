@@ -19,7 +19,7 @@ from ocils.domain.base import Value
 from ocils.domain.text import Span
 from ocils.source.tree import SourceTree, error_spans, parse
 
-_DEF = re.compile(rb"(?P<indent>[ \t\f]*)(?:async[ \t]+)?def\b[ \t]*(?P<name>[^\s(:\[]*)")
+DEF = re.compile(rb"(?P<indent>[ \t\f]*)(?:async[ \t]+)?def\b[ \t]*(?P<name>[^\s(:\[]*)")
 _CLASS = re.compile(rb"(?P<indent>[ \t\f]*)class\b[ \t]*(?P<name>[^\s(:\[]*)")
 
 
@@ -51,26 +51,25 @@ def is_blank(line: bytes) -> bool:
     return not bare or bare.startswith(b"#")
 
 
-def piece_at(tree: SourceTree, line: int) -> Piece | None:
-    """Return the innermost function whose lines hold ``line``, judged by indentation, or None."""
-    limit = 1 << 30
+def enclosing(tree: SourceTree, line: int) -> list[tuple[int, int, int]]:
+    """Return the functions around ``line``, innermost first: first, ``def``'s and last line."""
+    found: list[tuple[int, int, int]] = []
     text = tree.line_text(line)
-    if not is_blank(text) and not _DEF.match(text):
-        limit = width(text) + _closing(text)
-    if text.lstrip().startswith(b"@"):
-        below = _definition_below(tree, line)
-        if below is not None:
-            return piece_of(tree, below)
-    for number in range(line, 0, -1):
+    below = _definition_below(tree, line) if text.lstrip().startswith(b"@") else None
+    number = below if below is not None else line
+    limit = width(tree.line_text(number)) + 1
+    while number >= 1 and limit > 0:
         text = tree.line_text(number)
-        if is_blank(text):
-            continue
-        if _DEF.match(text) and (width(text) < limit or number == line):
-            piece = piece_of(tree, number)
-            if piece.last >= line:
-                return piece
-        limit = min(limit, max(width(text), 1) + _closing(text))
-    return None
+        if not is_blank(text):
+            column = width(text)
+            if DEF.match(text) and column < limit:
+                first, last = _extent(tree, number)
+                if first <= line <= last:
+                    found.append((first, number, last))
+            # A closing bracket may stand right under the ``def`` that it belongs to.
+            limit = min(limit, column + _closing(text))
+        number -= 1
+    return found
 
 
 def _closing(text: bytes) -> int:
@@ -81,7 +80,7 @@ def _closing(text: bytes) -> int:
 def _definition_below(tree: SourceTree, line: int) -> int | None:
     for number in range(line, min(line + 40, len(tree.starts)) + 1):
         text = tree.line_text(number)
-        if _DEF.match(text):
+        if DEF.match(text):
             return number
         if _CLASS.match(text):
             return None
@@ -90,6 +89,20 @@ def _definition_below(tree: SourceTree, line: int) -> int | None:
 
 def piece_of(tree: SourceTree, define: int) -> Piece:
     """Return the function whose ``def`` stands on line ``define``."""
+    first, last = _extent(tree, define)
+    scopes, in_class = _scopes(tree, first, width(tree.line_text(define)))
+    error, problem = _check(tree, first, last)
+    return Piece(first, last, _name(tree, define, DEF), scopes, in_class, error, problem)
+
+
+def definition_name(tree: SourceTree, define: int) -> str:
+    """Return the qualified name of the function whose ``def`` stands on line ``define``."""
+    scopes, _ = _scopes(tree, define, width(tree.line_text(define)))
+    return ".".join([*scopes, _name(tree, define, DEF)])
+
+
+def _extent(tree: SourceTree, define: int) -> tuple[int, int]:
+    """Return the first and last line of a function, judged by indentation."""
     column = width(tree.line_text(define))
     last = number = define
     while number < len(tree.starts):
@@ -97,7 +110,6 @@ def piece_of(tree: SourceTree, define: int) -> Piece:
         text = tree.line_text(number)
         if is_blank(text):
             continue
-        # The closing line of a signature split over several lines may stand under its ``def``.
         if width(text) <= column and not _closing(text):
             break
         last = number
@@ -106,16 +118,13 @@ def piece_of(tree: SourceTree, define: int) -> Piece:
         if width(tree.line_text(first - 1)) != column:
             break
         first -= 1
-    scopes, in_class = _scopes(tree, first, column)
-    name = _name(tree, define, _DEF)
-    error, problem = _check(tree, first, last)
-    return Piece(first, last, name, scopes, in_class, error, problem)
+    return first, last
 
 
 def pieces(tree: SourceTree) -> Iterator[Piece]:
     """Yield every function of the file, in text order."""
     for number in range(1, len(tree.starts) + 1):
-        if _DEF.match(tree.line_text(number)):
+        if DEF.match(tree.line_text(number)):
             yield piece_of(tree, number)
 
 
@@ -144,7 +153,7 @@ def _scopes(tree: SourceTree, line: int, column: int) -> tuple[tuple[str, ...], 
         if is_blank(text) or width(text) >= column:
             continue
         column = width(text)
-        for pattern in (_DEF, _CLASS):
+        for pattern in (DEF, _CLASS):
             if pattern.match(text):
                 in_class = pattern is _CLASS if not names else in_class
                 names.append(_name(tree, number, pattern))
@@ -169,6 +178,28 @@ def _check(tree: SourceTree, first: int, last: int) -> tuple[int, str]:
         errors = error_spans(root)
         line = 1 + (text.count(b"\n", 0, errors[0].start) if errors else 0)
     return first + line - 1, problem
+
+
+def complaint_at(tree: SourceTree, line: int) -> tuple[int, str] | None:
+    """Return the line and message of a syntax error in the top-level statement around ``line``."""
+    first = line
+    while first > 1 and not _opens(tree.line_text(first)):
+        first -= 1
+    last = line
+    while last < len(tree.starts) and not _opens(tree.line_text(last + 1)):
+        last += 1
+    text = _lines(tree, first, last)
+    errors = error_spans(parse(text).root_node)
+    if not errors:
+        return None
+    at, problem = complaint(text)
+    return first + (at or 1 + text.count(b"\n", 0, errors[0].start)) - 1, problem or "syntax error"
+
+
+def _opens(text: bytes) -> bool:
+    """Tell whether a line begins a top-level statement."""
+    going_on = rb"[\s)\]}#]|(elif|else|except|finally)\b"
+    return bool(text.strip()) and not re.match(going_on, text)
 
 
 def complaint(text: bytes) -> tuple[int, str]:

@@ -11,6 +11,7 @@ parser, which is stricter than tree-sitter (``splice.new_errors`` asks both).
 from __future__ import annotations
 
 import re
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -34,6 +35,27 @@ def parse(data: bytes, old: Tree | None = None) -> Tree:
     """Parse ``data``, reusing ``old`` (already told of the edit) where it still holds."""
     parser = Parser(language())
     return parser.parse(data) if old is None else parser.parse(data, old)
+
+
+PATIENCE = 0.002
+"""Seconds that a keystroke's parse may take before it is put off."""
+
+_SMALL = 60_000
+"""Bytes of a text that is parsed from scratch within a few milliseconds."""
+
+
+def _parse_soon(data: bytes, old: Tree) -> Tree | None:
+    """Parse ``data`` with the help of ``old``; None when it takes longer than ``PATIENCE``."""
+    end = time.perf_counter() + PATIENCE
+    try:
+        # Only a parse that reads through a function asks whether it should go on.
+        return Parser(language()).parse(
+            lambda offset, _: data[offset : offset + 65536],
+            old,
+            progress_callback=lambda *_: time.perf_counter() > end,
+        )
+    except ValueError:
+        return None
 
 
 def parsable(document: Document) -> bytes:
@@ -82,16 +104,20 @@ def walk(node: Node) -> Iterator[Node]:
 class SourceTree:
     """A document and its syntax tree. Build with ``of``; after a change, ``edited``.
 
-    A text with syntax errors is parsed afresh the first time that somebody looks at its tree:
-    error recovery depends on what was parsed before, and where the cursor is must not depend on
-    how the text came to be. So a keystroke costs an incremental parse, whatever the text.
+    A keystroke costs an incremental parse of at most ``PATIENCE`` seconds. Where recovering from an
+    error takes longer, the parse is put off until somebody looks. And a text with errors is parsed
+    afresh the first time that somebody looks: recovery depends on what was parsed before, and what
+    is found must not depend on how the text came to be.
     """
 
-    def __init__(self, document: Document, text: bytes, tree: Tree, fresh: bool) -> None:
+    def __init__(
+        self, document: Document, text: bytes, tree: Tree, fresh: bool, parsed: bool
+    ) -> None:
         self.document = document
         self.text = text
         self._tree = tree
         self._fresh = fresh
+        self._parsed = parsed
         self._starts: list[int] | None = None
         self._errors: tuple[Span, ...] | None = None
         self.memo: dict[str, object] = {}
@@ -100,16 +126,16 @@ class SourceTree:
     def of(cls, document: Document) -> SourceTree:
         """Parse ``document`` from scratch."""
         text = parsable(document)
-        return cls(document, text, parse(text), fresh=True)
+        return cls(document, text, parse(text), fresh=True, parsed=True)
 
     def edited(self, document: Document) -> SourceTree:
         """Return the tree of the changed document; the cost follows the change, not the file."""
         text = parsable(document)
         if text == self.text:
-            return SourceTree(document, text, self._tree, self._fresh)
+            return SourceTree(document, text, self._tree, self._fresh, self._parsed)
         start, old_end, new_end = changed_range(self.text, text)
-        tree = self._tree.copy()
-        tree.edit(
+        old = self._tree.copy()
+        old.edit(
             start,
             old_end,
             new_end,
@@ -117,20 +143,30 @@ class SourceTree:
             _point(self.text, old_end),
             _point(text, new_end),
         )
-        return SourceTree(document, text, parse(text, tree), fresh=False)
+        tree = _parse_soon(text, old)
+        if tree is None:
+            return SourceTree(document, text, old, fresh=False, parsed=False)
+        return SourceTree(document, text, tree, fresh=False, parsed=True)
 
     @property
     def root(self) -> Node:
         """The module's node."""
-        if not self._fresh and self._tree.root_node.has_error:
+        if not self._parsed or (not self._fresh and self._tree.root_node.has_error):
             self._tree = parse(self.text)
-            self._fresh = True
+            self._fresh = self._parsed = True
         return self._tree.root_node
 
     @property
     def broken(self) -> bool:
         """Whether there is any syntax error in the file."""
-        return self._tree.root_node.has_error
+        return (self._tree.root_node if self._parsed else self.root).has_error
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether there is an error, or so much to parse that there may be one; always quick."""
+        if not self._parsed and len(self.text) < _SMALL:
+            return self.broken
+        return not self._parsed or self._tree.root_node.has_error
 
     @property
     def starts(self) -> list[int]:

@@ -30,13 +30,15 @@ MOST = 400
 class SmallEdit(Value, frozen=True):
     """One small edit: ``lines`` (full, without newlines) go where the file's ``hole`` is.
 
-    ``edits`` say the same in the fewest bytes. ``note`` names the change in a few words.
+    ``edits`` say the same in the fewest bytes. ``note`` names the change in a few words. ``cost``
+    grows the rarer the bug is that such an edit undoes, whatever the code (0 to about 8).
     """
 
     hole: Hole
     lines: tuple[str, ...]
     edits: tuple[Edit, ...]
     note: str
+    cost: float = 0.0
 
 
 def families() -> tuple[Family, ...]:
@@ -99,7 +101,7 @@ def small_edits(
         key = subject.key(each, unit, new)
         if key is None or key in seen:
             continue
-        edit = subject.small_edit(new.decode("utf-8", "surrogateescape"), each.note)
+        edit = subject.small_edit(new.decode("utf-8", "surrogateescape"), each)
         if edit is None or any(is_silly(x) and not subject.has(x) for x in edit.lines):
             continue
         seen.add(key)
@@ -189,7 +191,7 @@ class _Subject:
         """Tell whether the text has this line already."""
         return line in self._old
 
-    def small_edit(self, new: str, note: str) -> SmallEdit | None:
+    def small_edit(self, new: str, each: Change) -> SmallEdit | None:
         """Return the edit that makes the target's lines ``new``, or None when they are."""
         now = new.rstrip("\n").split("\n")
         head = agreement(self._old, now)
@@ -200,7 +202,7 @@ class _Subject:
         hole = Hole(first + head, first + len(self._old) - tail - 1)
         lines = tuple(now[head : len(now) - tail])
         edits = replace_rows(self._document, self._starts, hole, lines)
-        return SmallEdit(hole, lines, edits, note) if edits else None
+        return SmallEdit(hole, lines, edits, each.note, each.cost) if edits else None
 
 
 def _surroundings(document: Document, target: EditTarget) -> tuple[Node, Node | None]:
