@@ -44,7 +44,7 @@ def replace_target(document: Document, target: EditTarget, source: str) -> tuple
     kept = _decorators(old, target.indent) if not lines[0].startswith("@") else []
     inside, docstring = _string_lines(lines)
     present = set(split(old))
-    rule = _Indentation(lines, inside, split(old), target.indent)
+    rule = _Indentation(lines, split(target.indent + old), target.indent)
     shaped: list[str] = []
     for number, line in enumerate(lines):
         if number in inside:
@@ -106,20 +106,12 @@ def _in_string(
 class _Indentation:
     """How leading white space of the source becomes the file's: unit for unit."""
 
-    def __init__(
-        self, lines: Sequence[str], inside: set[int], old: Sequence[str], indent: str
-    ) -> None:
+    def __init__(self, lines: Sequence[str], old: Sequence[str], indent: str) -> None:
         self._indent = indent
-        self._theirs = _unit([x for n, x in enumerate(lines) if n not in inside])
-        bodies = [x.removeprefix(indent) for x in old[1:] if x.startswith(indent)]
-        ours = _unit(bodies)
-        tabs = "\t" in indent or ours == "\t"
-        self._ours = ours or ("\t" if tabs else self._theirs)
-        if tabs != ("\t" in self._theirs) or not self._theirs:
-            self._ours = ours or ("\t" if tabs else "    ")
-        elif "\t" not in self._theirs:
-            # Spaces stay as many as they are: a model's two may stand in a file of fours.
-            self._ours = self._theirs
+        self._theirs = _unit(lines)
+        self._ours = _unit(old) or ("\t" if "\t" in indent else "")
+        if not self._ours:
+            self._ours = "    " if indent and "\t" in self._theirs else self._theirs
 
     def apply(self, line: str) -> str:
         bare = line.lstrip(" \t")
@@ -136,13 +128,17 @@ class _Indentation:
 
 
 def _unit(lines: Sequence[str]) -> str:
-    """Return the first step of indentation, "" when no line is indented."""
-    for line in lines:
-        bare = line.lstrip(" \t")
-        lead = line[: len(line) - len(bare)]
-        if bare and lead:
-            return "\t" if lead.startswith("\t") else lead
-    return ""
+    """Return what a function's body is indented by, "" when it has no lines of its own."""
+    root = parse("\n".join(lines).encode("utf-8", "surrogateescape")).root_node
+    function = next((n for n in walk(root) if n.type == "function_definition"), None)
+    body = function.child_by_field_name("body") if function is not None else None
+    if function is None or body is None or body.start_point.row == function.start_point.row:
+        return ""
+    line = lines[body.start_point.row]
+    lead = line[: len(line) - len(line.lstrip(" \t"))]
+    around = lines[function.start_point.row]
+    outer = around[: len(around) - len(around.lstrip(" \t"))]
+    return lead.removeprefix(outer)
 
 
 def replace_lines(

@@ -12,7 +12,7 @@ from tree_sitter import Node
 from ocils.domain.base import Value
 from ocils.domain.errors import SyntaxBroken
 from ocils.domain.target import EditTarget
-from ocils.source.functions import around, target_of, target_of_piece, whole_of
+from ocils.source.functions import around, target_of, target_of_piece, unsound, whole_of
 from ocils.source.isolate import enclosing, piece_of
 from ocils.source.tree import SourceTree
 
@@ -71,10 +71,17 @@ class ByTree:
 
     def target(self, place: Place) -> EditTarget:
         """Build the target from its node; a sound text has no broken ones."""
-        node: Node | None = self._first_node(place.define)
+        target = self.sound_target(place.define)
+        assert target is not None, "a place has a function"
+        return target
+
+    def sound_target(self, line: int) -> EditTarget | None:
+        """Return the function that ``line`` is in, or None when it is broken or there is none."""
+        node = self._first_node(line)
         while node is not None and node.type != "function_definition":
             node = node.parent
-        assert node is not None, "a place has a function"
+        if node is None or unsound(self._tree, node):
+            return None
         return target_of(self._tree, node, 0, around(self._tree, node))
 
     def _first_node(self, line: int) -> Node | None:
@@ -109,6 +116,11 @@ class ByIndentation:
         """Parse the function's lines on their own."""
         piece = piece_of(self._tree, place.define)
         if piece.error_line:
+            # A string over lines at column 0 ends the indentation, but not the function.
+            if "triple-quoted" in piece.problem:
+                sound = ByTree(self._tree).sound_target(place.define)
+                if sound is not None:
+                    return sound
             name = self._tree.document.path.rpartition("/")[2]
             problem = piece.problem or "syntax error"
             raise SyntaxBroken(

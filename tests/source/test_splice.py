@@ -72,6 +72,18 @@ REPLACE = {
         "def f():\n\tif x:\n\t\treturn 2",
         "def f():\n    if x:\n        return 2\n",
     ),
+    "two spaces from four": (
+        "class A:\n  def f(self):\n    if x:\n      return 1\n",
+        "A.f",
+        "def f(self):\n    if x:\n        return 2\n    return 3",
+        "class A:\n  def f(self):\n    if x:\n      return 2\n    return 3\n",
+    ),
+    "signature over lines": (
+        "def f(\n    a,\n):\n    return 1\n",
+        "f",
+        "def f(\n        a,\n        b,\n):\n    if b:\n        return 1\n",
+        "def f(\n        a,\n        b,\n):\n    if b:\n        return 1\n",
+    ),
     "crlf": (
         "a\r\ndef f():\r\n    return 1\r\nb\r\n",
         "f",

@@ -126,6 +126,10 @@ CURSORS = {
     "unclosed string before": ('x = """\ndef g():\n    return$0 1\n', "g"),
     "error in the nested": ("def f():\n    def g(:\n        pass\n    return$0 1\n", "broken 2"),
     "sound nested in broken": ("def f():\n    def g():\n        return$0 1\n    x = (\n", "f.g"),
+    "string at column 0 in a broken file": (
+        'x = (\n\n\ndef g():\n    y = """$0\na\n"""\n    return y\n',
+        "g",
+    ),
     "decorated behind an error": ("x = (\n@d$0\ndef g():\n    return 1\n", "g"),
 }
 
