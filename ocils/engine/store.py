@@ -37,10 +37,14 @@ class ModelFolder(Value, frozen=True):
     identity: str
 
 
-def bundled_folders() -> tuple[Path, ...]:
-    """The folders where manifests that ship with ocils may lie, in order."""
-    package = Path(__file__).parent.parent
-    return (package / "_models", package.parent / "models")
+def bundled_models(package: Path | None = None) -> Path:
+    """The folder of the manifests that ship with ocils; ``package`` is where ``ocils`` itself lies.
+
+    In an installed wheel the folder beside the package is somebody else's, whatever its name.
+    """
+    package = package or Path(__file__).parent.parent
+    inside = package / "_models"
+    return inside if inside.is_dir() else package.parent / "models"
 
 
 def user_models() -> Path:
@@ -96,7 +100,7 @@ def find(name_or_path: str, user_folder: Path | None = None) -> ModelFolder:
             path /= MANIFEST_IN_FOLDER
         return _described(path)
     known: list[str] = []
-    for path in _manifest_files((user_folder or user_models(), *bundled_folders())):
+    for path in _manifest_files((user_folder or user_models(), bundled_models())):
         try:
             name = load_manifest(path).name
         except ModelDamaged:

@@ -10,7 +10,7 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import EnvironmentProblem, ModelDamaged, ModelMissing
 from ocils.domain.model import Infill, Sampling
 from ocils.engine.ct2 import CTranslate2Engine
-from ocils.engine.store import ModelFolder, bundled_folders, find, manifests, verify
+from ocils.engine.store import ModelFolder, bundled_models, find, manifests, verify
 
 MINIMAL = """
 name = "mine"
@@ -58,11 +58,14 @@ def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
         find("../mine", tmp_path)
 
 
-def test_shipped_manifests_are_looked_for_in_the_wheel_and_in_the_checkout() -> None:
-    wheel, checkout = bundled_folders()
-    assert wheel.parts[-2:] == ("ocils", "_models")
+def test_shipped_manifests_are_found_in_a_checkout_and_in_a_wheel(tmp_path: Path) -> None:
+    checkout = bundled_models()
     assert checkout.name == "models"
-    assert (checkout.parent / "ocils").is_dir()
+    assert (checkout.parent / "ocils" / "engine").is_dir()
+    package = tmp_path / "site-packages" / "ocils"
+    (package / "_models").mkdir(parents=True)
+    (tmp_path / "site-packages" / "models").mkdir()
+    assert bundled_models(package) == package / "_models"
 
 
 def test_an_absent_folder_says_what_to_do(tmp_path: Path) -> None:
