@@ -20,8 +20,6 @@ from ocils.server.convert import Encoding, uri_of
 
 from .naive import naive_offset
 
-PATIENCE = 30.0
-
 
 class _Protocol(LanguageServerProtocol):
     """lsprotocol reads a CodeAction that carries a command as a Command: leave those as they come."""
@@ -49,6 +47,7 @@ class Editor:
         self.client = LanguageClient("test editor", "1", protocol_cls=_Protocol)
         self.encoding = encoding
         self.manner = manner
+        self.patience = 30.0
         self.buffers: dict[str, Buffer] = {}
         self.messages: list[tuple[types.MessageType, str]] = []
         self.logged: list[str] = []
@@ -236,7 +235,7 @@ class Editor:
 
     async def _request(self, method: str, params: object) -> Any:
         sent = self.client.protocol.send_request_async(method, params)
-        return await asyncio.wait_for(sent, PATIENCE)
+        return await asyncio.wait_for(sent, self.patience)
 
     def cancel_progress(self) -> None:
         """Press the button of the latest progress."""
@@ -245,7 +244,7 @@ class Editor:
 
     async def until(self, holds: Callable[[], object], what: str = "") -> Any:
         """Wait until ``holds()`` is true."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self.patience
         while not (found := holds()):
             if time.monotonic() > end:
                 raise AssertionError(
