@@ -13,7 +13,7 @@ import re
 
 from ocils.domain.base import Value
 
-_MOST_WILD_CARDS = 8
+_MOST_WILD_CARDS = 3
 
 
 class Rule(Value, frozen=True):
@@ -58,7 +58,7 @@ def _parse_rule(line: str, folder: str) -> Rule | None:
         start += "(?:.*/)?"
     pattern = start + _to_regex(body.lstrip("/"))
     # Every further wild card multiplies the time of a match that fails; a repository could hang us.
-    if body.count("*") > _MOST_WILD_CARDS:
+    if len(re.findall(r"\*+", body)) > _MOST_WILD_CARDS:
         return None
     try:
         re.compile(pattern)

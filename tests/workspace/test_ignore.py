@@ -73,7 +73,7 @@ def test_rules_of_a_folder_hold_below_it() -> None:
 
 
 def test_a_rule_cannot_hang_us() -> None:
-    rules = parse_rules("*a" * 60 + "b\n" + "*a*a*a*ab\n", "")
+    rules = parse_rules("*a" * 60 + "b\n" + "*a*a*ab\n" + "**/*a*ab\n", "")
     started = time.perf_counter()
     assert not is_ignored("a" * 250, False, rules)
     assert time.perf_counter() - started < 20
