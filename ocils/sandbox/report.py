@@ -34,6 +34,9 @@ from ocils.sandbox.blame import broken_kind, failure_class, from_output
 
 Record = Mapping[str, Any]
 
+OUTPUT_CAP = 16 << 20
+"""Bytes that a run may print; whoever fills the disk in less time than it takes to look is caught here."""
+
 OUTCOMES = frozenset(get_args(Outcome))
 
 
@@ -67,8 +70,10 @@ class Report:
         self._collected: list[str] | None = None
         self._collection: tuple[int, ...] = ()
         self._broken: list[Record] = []
+        self._stopped: Record | None = None
         self._running: str | None = None
         self._code: int | None = None
+        self._printed = 0
         self._modules: tuple[str, ...] = ()
 
     @property
@@ -101,7 +106,7 @@ class Report:
             return TimedOut(end.seconds, running, cases)
         if end.ended_for == "memory":
             return Killed("memory", "the container's memory was used up", cases)
-        if end.ended_for in ("output", "report"):
+        if end.ended_for in ("output", "report") or self._printed > OUTPUT_CAP:
             return Killed("output", "it wrote more than the limit", cases)
         if end.status is not None and end.status < 0:
             return Killed("signal", f"signal {-end.status}", cases)
@@ -111,6 +116,8 @@ class Report:
             return Broken(self._trust, "report", cases=cases)
         if self._broken:
             return self._not_collected(self._broken[0])
+        if self._stopped is not None:
+            return self._left(self._stopped)
         if self._code is None:
             return self._ended_itself(end)
         if self._collected is None:
@@ -142,6 +149,8 @@ class Report:
                 self._collection = tuple(record["lines"])
             case "broken":
                 self._broken.append(record)
+            case "stopped":
+                self._stopped = record
             case "start":
                 self._running = str(record["id"])
             case "modules":
@@ -159,6 +168,7 @@ class Report:
         if name in self._cases or name != self._running:
             self._distrust(f"{name} was reported out of turn")
         self._running = None
+        self._printed += int(record.get("printed", 0))
         outcome = cast(Outcome, record["outcome"] if record["outcome"] in OUTCOMES else "error")
         message = str(record.get("message", ""))
         frames = _frames(record)
@@ -190,6 +200,14 @@ class Report:
         return Killed(
             "exit", f"it ended the test process{on} (status {end.status})", cases=self.cases
         )
+
+    def _left(self, record: Record) -> Verdict:
+        names = {name for link in record["chain"] for name in link[0]}
+        if names & {"SystemExit", "KeyboardInterrupt", "Exit"}:
+            why = f"it ended the test session: {record['message']}"
+            return Killed("exit", why, cases=self.cases)
+        why = f"pytest failed: {record['message']}"
+        return Broken(why, "report", _frames(record), self.cases)
 
     def _not_collected(self, record: Record) -> Broken:
         kind, why, module = broken_kind(record)

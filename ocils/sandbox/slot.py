@@ -31,7 +31,7 @@ from ocils.domain.text import Entry, Snapshot
 from ocils.sandbox.inside.owners import CANDIDATE
 from ocils.sandbox.line import Line, SlotLost
 from ocils.sandbox.owner import LABEL, boot_id, current_owner
-from ocils.sandbox.report import End, Report
+from ocils.sandbox.report import OUTPUT_CAP, End, Report
 from ocils.sandbox.runtime import Runtime
 
 MIB = 1 << 20
@@ -39,7 +39,6 @@ SILENCE = 4.0
 START_SECONDS = 30.0
 ZYGOTE_SECONDS = 60.0
 GRACE_SECONDS = 15.0
-OUTPUT_CAP = 16 * MIB
 REPORT_CAP = 64 * MIB
 BOOT = "import sys; sys.path.insert(0, '/runner'); from ocils_inside import supervisor; supervisor.main()"
 

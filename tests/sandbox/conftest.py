@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from .yard import Yard
 
-PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
+PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py")
 
 SHOP = {
     "shop.py": """
@@ -36,7 +36,7 @@ SHOP = {
             def test_million(self):
                 assert price(1_000_000, 1) == 990_000
     """,
-    "tests/data.txt": "data\\n",
+    "tests/data.txt": "data\n",
 }
 
 TESTS = (
@@ -61,13 +61,21 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> str:
     (folder / "bin").mkdir()
     base = Path(sys.base_prefix) / "bin" / version
     (folder / "bin" / "python").symlink_to(base)
-    (folder / "pyvenv.cfg").write_text(f"home = {base.parent}\n")
+    (folder / "pyvenv.cfg").write_text(
+        f"home = {base.parent}\ninclude-system-site-packages = false\n"
+    )
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)
         assert spec is not None
         assert spec.origin is not None
-        source = Path(spec.origin).parent
-        shutil.copytree(source, site / name, ignore=shutil.ignore_patterns("__pycache__"))
+        source = Path(spec.origin)
+        if source.name == "__init__.py":
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source.parent, site / name, ignore=ignored)
+            for about in source.parents[1].glob(f"{name}-*.dist-info"):
+                shutil.copytree(about, site / about.name)
+        else:
+            shutil.copy(source, site)
     for each in (folder, *folder.parents[:2]):
         each.chmod(0o755)
     assert compileall.compile_dir(str(site), quiet=2, workers=0)
@@ -75,9 +83,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(
-    tmp_path_factory: pytest.TempPathFactory, environment: str
-) -> AsyncIterator[Yard]:
+async def shop(tmp_path_factory: pytest.TempPathFactory, environment: str) -> AsyncIterator[Yard]:
     """Give the shop and a warm sandbox of one slot, shared by a module's tests."""
     yard = await Yard.of(tmp_path_factory.mktemp("shop"), SHOP, environment)
     await yard.judge()

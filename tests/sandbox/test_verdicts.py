@@ -184,7 +184,9 @@ async def test_the_time_limit_ends_a_run_and_names_the_test(shop: Yard) -> None:
 
 
 async def test_a_cancel_is_felt_within_a_second(shop: Yard) -> None:
-    text = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\nwhile True: pass\n"
+    text = (
+        "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\nwhile True: pass\n"
+    )
     cancel = CancelToken()
     plan = Plan(tests=(TestId(TESTS[0]),), seconds=30)
     edits = replace(shop.snapshot, "shop.py", text)

@@ -60,6 +60,8 @@ def summarise(phases: list[Any], trouble: dict[str, Any]) -> dict[str, Any]:
         "outcome": _outcome(phases),
         "seconds": sum(each.duration for each in phases),
     }
+    sections = phases[-1].sections if phases else []
+    record["printed"] = sum(len(text) for _, text in sections)
     if record["outcome"] == "passed":
         return record
     record.update({key: value for key, value in trouble.items() if key != "hard"})
@@ -70,7 +72,6 @@ def summarise(phases: list[Any], trouble: dict[str, Any]) -> dict[str, Any]:
             record["message"] = _first_line(
                 str(getattr(worst[0], "wasxfail", "")) or record["report"]
             )
-    sections = phases[-1].sections if phases else []
     record["output"] = cut("".join(f"{text}\n" for _, text in sections if text.strip()), OUTPUT)
     return record
 

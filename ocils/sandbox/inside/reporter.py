@@ -1,7 +1,8 @@
 """The pytest plugin that reports: one JSON line a record, with a nonce and a running number.
 
 Records (``t``): ``collected`` ids · ``broken`` a file that could not be collected · ``start`` and
-``case`` of a test · ``modules`` third-party modules that were loaded · ``done`` exit code.
+``case`` of a test · ``stopped`` the session was left by an exception · ``modules`` third-party
+modules that were loaded · ``done`` exit code.
 
 It keeps the project's own options and configuration, and selects and orders the expected tests.
 
@@ -133,6 +134,14 @@ class Reporter:
             found = failures.describe(info, self._root, self._environment)
             text = failures.cut(report.longreprtext, failures.REPORT)
             self._send(t="broken", id=report.nodeid, report=text, **found)
+
+    def pytest_internalerror(self, excinfo: Any) -> None:
+        """Say what ended the session, a ``sys.exit`` at import for one."""
+        self._send(t="stopped", **failures.describe(excinfo, self._root, self._environment))
+
+    def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
+        """Say that something interrupted or exited pytest."""
+        self._send(t="stopped", **failures.describe(excinfo, self._root, self._environment))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Say which test is on, for a run that is ended from outside."""

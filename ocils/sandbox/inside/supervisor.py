@@ -31,7 +31,7 @@ from .scratch import Scratch
 from .tree import Entry, Tree
 
 PR_SET_DUMPABLE = 4
-TICK = 0.2
+TICK = 0.1
 KEPT_OUTPUT = 32 << 10
 BOOT = "import sys; sys.path.insert(0, '/runner'); from ocils_inside import zygote; zygote.main()"
 
