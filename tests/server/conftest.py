@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from ocils.domain.model import Manifest
 from ocils.engine.scripted import ScriptedEngine
 from ocils.server.app import OcilsServer, make_server, serve_streams
 from ocils.settings import UserSettings
@@ -17,25 +16,7 @@ from ocils.wiring import House
 
 from .editor import Editor
 from .judge import InProcessJudge
-
-CHAT = Manifest(
-    name="scripted",
-    family="test",
-    folder=".",
-    licence="none",
-    context=4096,
-    chat=True,
-    strategies=("rewrite",),
-)
-
-WRONG = "```python\ndef delivery(cents):\n    return 0 if cents > 1 else DELIVERY\n```"
-RIGHT = '''```python
-def delivery(cents):
-    """Return what delivery costs: nothing from FREE_DELIVERY_FROM on, and nothing for nothing."""
-    if cents == 0 or cents >= FREE_DELIVERY_FROM:
-        return 0
-    return DELIVERY
-```'''
+from .script import CHAT, RIGHT, WRONG
 
 
 class Table:

@@ -14,8 +14,9 @@ from ocils.domain.text import Edit
 from ocils.sandbox.scripted import ScriptedSandbox
 from ocils.server.convert import Encoding
 
-from .conftest import RIGHT, WRONG, Rig, Table
+from .conftest import Rig, Table
 from .editor import Editor
+from .script import RIGHT, WRONG
 
 ACTION = "Refine delivery until green"
 

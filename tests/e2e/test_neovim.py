@@ -1,0 +1,322 @@
+"""A real Neovim, our plugin, and the server: what its user does and sees.
+
+The quick ones talk to a server over the shipped fakes; the last ones to the real one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pynvim  # type: ignore[import-untyped]
+import pytest
+
+from .conftest import environment
+
+pytestmark = [pytest.mark.nvim, pytest.mark.timeout(400)]
+
+HERE = Path(__file__).parent
+PLUGIN = HERE.parents[1] / "editors/neovim"
+SCRIPTED = [sys.executable, str(HERE / "scripted_server.py")]
+REAL = [sys.executable, "-m", "ocils", "serve"]
+
+# Everything that the protocol brings, kept for the tests; the standard handlers still run.
+SPY = """
+_G.seen = {}
+local standard = vim.lsp.handlers['$/progress']
+vim.lsp.handlers['$/progress'] = function(problem, result, context, config)
+  table.insert(_G.seen, { result.token, result.value.kind, result.value.message or '' })
+  return standard(problem, result, context, config)
+end
+_G.offered = {}
+vim.ui.select = function(items, options, choose)
+  _G.offered = vim.tbl_map(options.format_item, items)
+  for index, title in ipairs(_G.offered) do
+    if title:match(_G.wanted or '^Refine') then
+      return choose(items[index], index)
+    end
+  end
+  choose(nil, nil)
+end
+"""
+
+SETUP = """
+local command, settings = ...
+require('ocils').setup({ cmd = command, settings = settings })
+"""
+
+
+class Neovim:
+    """A Neovim without a screen, and what its user sees of it."""
+
+    def __init__(self, folder: Path, root: Path) -> None:
+        self.root = root
+        nvim = shutil.which("nvim")
+        assert nvim is not None
+        argv = [nvim, "--clean", "-n", "--embed", "--headless"]
+        assigned = [f"{k}={v}" for k, v in environment(folder).items() if k.startswith("XDG_")]
+        self.vim: Any = pynvim.attach("child", argv=["env", *assigned, *argv])
+        self.vim.command("set columns=100 lines=30")
+        self.vim.command(f"set runtimepath^={PLUGIN}")
+        self.vim.command("runtime plugin/ocils.lua")
+        self.lua(SPY)
+
+    def lua(self, code: str, *arguments: Any) -> Any:
+        return self.vim.exec_lua(code, *arguments)
+
+    def start(self, command: list[str], file: str = "shop/pricing.py", **settings: Any) -> None:
+        """Open a file and attach the server."""
+        self.lua(SETUP, command, settings)
+        self.vim.command(f"edit {self.root / file}")
+        self.until(
+            lambda: self.lua(
+                "for _, c in pairs(vim.lsp.buf_get_clients(0)) do"
+                " if c.name == 'ocils' and c.initialized ~= false then return true end end"
+            ),
+            "attached",
+        )
+
+    def go(self, text: str) -> None:
+        """Put the cursor on the first ``text``."""
+        for number, line in enumerate(self.lines(), 1):
+            if text in line:
+                self.vim.api.win_set_cursor(0, [number, line.index(text)])
+                return
+        raise AssertionError(f"no {text!r} in the buffer")
+
+    def lines(self) -> list[str]:
+        return list(self.vim.current.buffer)
+
+    def action(self, wanted: str = "^Refine") -> None:
+        """Choose a code action, as ``vim.lsp.buf.code_action()`` offers it."""
+        self.lua("_G.wanted = ...; vim.lsp.buf.code_action()", wanted)
+
+    def kinds(self) -> list[str]:
+        return [kind for _, kind, _ in self.lua("return _G.seen")]
+
+    def marks(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.lua("return vim.diagnostic.get(0)")
+        return found
+
+    def messages(self) -> str:
+        return str(self.vim.command_output("messages"))
+
+    def screen(self) -> str:
+        """Return the text on the screen."""
+        self.vim.command("redraw")
+        code = (
+            "return table.concat(vim.tbl_map(function(row) local cells = {}"
+            " for column = 1, vim.o.columns do cells[column] = vim.fn.screenstring(row, column) end"
+            " return (table.concat(cells):gsub('%s+$', '')) end,"
+            " vim.fn.range(1, vim.o.lines)), '\\n')"
+        )
+        return str(self.lua(code))
+
+    def until(self, holds: Callable[[], Any], what: str, patience: float = 150.0) -> Any:
+        end = time.monotonic() + patience
+        while not (found := holds()):
+            if time.monotonic() > end:
+                seen = self.lua("return _G.seen")
+                raise AssertionError(f"never: {what}\n{seen}\n{self.messages()}\n{self.screen()}")
+            time.sleep(0.03)
+        return found
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError, EOFError):
+            self.vim.command("qall!")
+        self.vim.close()
+
+
+@pytest.fixture
+def nvim(workspace: Callable[[str], Path], tmp_path: Path) -> Iterator[Neovim]:
+    nvim = Neovim(tmp_path, workspace("basket"))
+    yield nvim
+    nvim.close()
+
+
+def test_action_progress_edit(nvim: Neovim) -> None:
+    nvim.start([*SCRIPTED, "0.2"])
+    before = nvim.lines()
+    nvim.go("if cents == 0")
+    nvim.action()
+    nvim.until(lambda: nvim.marks(), "diagnostics")
+    (mark,) = nvim.marks()
+    assert mark["source"] == "ocils"
+    assert before[mark["lnum"]].startswith("def delivery")
+    assert mark["user_data"]["lsp"]["code"].endswith("test_delivery_is_free_at_the_limit")
+    nvim.until(lambda: "end" in nvim.kinds(), "the end")
+    nvim.until(lambda: nvim.lines() != before, "the edit")
+    changed = [(a, b) for a, b in zip(before, nvim.lines(), strict=True) if a != b]
+    assert [b.strip() for _, b in changed] == ["if cents == 0 or cents >= FREE_DELIVERY_FROM:"]
+    nvim.until(lambda: not nvim.marks(), "cleared")
+    nvim.until(lambda: "`delivery` mended" in nvim.messages(), "the message")
+    assert nvim.lua("return _G.offered") == [
+        "Refine delivery until green",
+        "Run tests of delivery",
+    ]
+    kinds = nvim.kinds()
+    assert kinds[0] == "begin"
+    assert kinds[-1] == "end"
+    # One undo takes it back.
+    nvim.vim.command("undo")
+    assert nvim.lines() == before
+
+
+def test_the_progress_is_on_the_screen(nvim: Neovim) -> None:
+    nvim.start([*SCRIPTED, "1.5"])
+    nvim.go("if cents == 0")
+    nvim.vim.command("Ocils refine")
+    shown = nvim.until(
+        lambda: [s for s in nvim.screen().splitlines() if "Refining delivery" in s], "shown"
+    )
+    assert all(line.startswith("ocils: Refining delivery") for line in shown)
+    assert "Press ENTER" not in nvim.screen()
+    nvim.vim.command("Ocils cancel")
+    nvim.until(lambda: "end" in nvim.kinds(), "the end")
+
+
+def test_cancel(nvim: Neovim) -> None:
+    nvim.start([*SCRIPTED, "600"])
+    before = nvim.lines()
+    nvim.go("if cents == 0")
+    nvim.vim.command("Ocils refine")
+    nvim.until(lambda: nvim.marks(), "the baseline")
+    nvim.vim.command("Ocils cancel")
+    nvim.until(lambda: "end" in nvim.kinds(), "the end", 20)
+    assert nvim.lua("return _G.seen[#_G.seen][3]") == "cancelled"
+    assert nvim.lines() == before
+
+
+def test_cancel_through_the_protocol(nvim: Neovim) -> None:
+    nvim.start([*SCRIPTED, "600"])
+    nvim.go("if cents == 0")
+    nvim.action()
+    nvim.until(lambda: nvim.marks(), "the baseline")
+    nvim.lua(
+        "for _, c in pairs(vim.lsp.get_active_clients()) do"
+        " c.notify('window/workDoneProgress/cancel', { token = _G.seen[1][1] }) end"
+    )
+    nvim.until(lambda: "end" in nvim.kinds(), "the end", 20)
+
+
+def test_typing_during_the_run_moves_the_edit_along(nvim: Neovim) -> None:
+    nvim.start([*SCRIPTED, "0.5"])
+    nvim.go("if cents == 0")
+    nvim.action()
+    nvim.until(lambda: nvim.marks(), "the baseline")
+    nvim.vim.current.buffer.append(["# typed meanwhile", "# 👩 é"], 0)
+    nvim.until(lambda: any("cents >= FREE" in line for line in nvim.lines()), "the edit")
+    lines = nvim.lines()
+    assert lines[:2] == ["# typed meanwhile", "# 👩 é"]
+    assert "    if cents == 0 or cents >= FREE_DELIVERY_FROM:" in lines
+    assert len(lines) == 34 + 2 or lines.count("def delivery(cents):") == 1
+    nvim.until(lambda: "again on what you typed" in nvim.messages(), "the message")
+
+
+def test_changing_the_function_itself_keeps_the_edit(nvim: Neovim) -> None:
+    nvim.start([*SCRIPTED, "0.5"])
+    nvim.go("return DELIVERY")
+    nvim.action()
+    nvim.until(lambda: nvim.marks(), "the baseline")
+    row = nvim.vim.api.win_get_cursor(0)[0]
+    line = nvim.lines()[row - 1]
+    nvim.vim.current.buffer[row - 1] = line + "  # mine"
+    typed = nvim.lines()
+    nvim.until(lambda: "not applied" in nvim.messages(), "the message")
+    assert nvim.lines() == typed
+    nvim.vim.current.buffer[row - 1] = line
+    time.sleep(0.5)
+    nvim.vim.command("Ocils apply")
+    nvim.until(lambda: any("cents >= FREE" in each for each in nvim.lines()), "the kept edit")
+
+
+def test_crlf_files_stay_so(nvim: Neovim) -> None:
+    code = nvim.root / "shop/pricing.py"
+    code.write_bytes(code.read_bytes().replace(b"\n", b"\r\n"))
+    nvim.start([*SCRIPTED, "0"])
+    assert nvim.vim.eval("&fileformat") == "dos"
+    nvim.go("if cents == 0")
+    nvim.action()
+    nvim.until(lambda: any("cents >= FREE" in line for line in nvim.lines()), "the edit")
+    nvim.vim.command("write")
+    assert code.read_bytes().count(b"\r\n") == code.read_bytes().count(b"\n")
+    assert b"cents >= FREE_DELIVERY_FROM:\r\n" in code.read_bytes()
+
+
+def test_the_lens_above_a_test_runs_it(nvim: Neovim) -> None:
+    nvim.start([*SCRIPTED, "0"], "tests/test_pricing.py")
+    nvim.go("def test_delivery_is_free_at_the_limit")
+    nvim.until(lambda: "Run | Refine" in nvim.screen(), "the lens")
+    lenses = nvim.lua("return vim.lsp.codelens.get(0)")
+    assert {lens["command"]["title"] for lens in lenses} == {"Run", "Refine"}
+    nvim.vim.command("Ocils run")
+    nvim.until(lambda: nvim.marks(), "the finding")
+    (mark,) = nvim.marks()
+    assert nvim.lines()[mark["lnum"]].strip() == "assert delivery(5000) == 0"
+
+
+def test_what_is_asked_wrongly_is_one_line(nvim: Neovim) -> None:
+    nvim.start([*SCRIPTED, "0"])
+    nvim.go("FREE_DELIVERY_FROM = 5000")
+    nvim.vim.command("Ocils refine")
+    nvim.until(lambda: "No function at line" in nvim.messages(), "the message")
+    with pytest.raises(pynvim.NvimError, match="no such command: nonsense"):
+        nvim.vim.command("Ocils nonsense")
+    assert "Traceback" not in nvim.messages()
+    assert nvim.vim.call("getcompletion", "Ocils r", "cmdline") == ["refine", "run"]
+
+
+def test_without_a_server_there_is_a_hint(nvim: Neovim) -> None:
+    nvim.vim.command("Ocils refine")
+    assert "not attached" in nvim.messages()
+
+
+def test_help_and_health(nvim: Neovim) -> None:
+    nvim.vim.command(f"helptags {PLUGIN}/doc")
+    try:
+        nvim.vim.command("help :Ocils")
+        assert any(":Ocils refine" in line for line in nvim.lines())
+    finally:
+        (PLUGIN / "doc/tags").unlink(missing_ok=True)
+    nvim.lua("require('ocils').config.cmd = ...", REAL)
+    nvim.vim.command("checkhealth ocils")
+    text = "\n".join(nvim.lines())
+    assert "server: " in text
+    assert "OK" in text
+    assert "not running" in text
+
+
+@pytest.mark.docker
+@pytest.mark.model
+def test_the_real_thing(nvim: Neovim) -> None:
+    nvim.start(REAL)
+    before = nvim.lines()
+    nvim.go("if cents == 0")
+    nvim.action()
+    nvim.until(lambda: nvim.marks(), "diagnostics")
+    nvim.until(lambda: "mended" in nvim.messages(), "the message")
+    assert nvim.lines() != before
+    nvim.until(lambda: not nvim.marks(), "cleared")
+    nvim.vim.command("write")
+    nvim.vim.command("Ocils run all")
+    nvim.until(lambda: "all 9 tests pass" in nvim.messages(), "green")
+
+
+@pytest.mark.docker
+@pytest.mark.model
+def test_cancelling_the_real_thing(nvim: Neovim) -> None:
+    tests = nvim.root / "tests/test_pricing.py"
+    tests.write_text(tests.read_text().replace("delivery(4999) == 490", "delivery(4999) == 7.25"))
+    nvim.start(REAL, refine={"candidates": 5000, "turns": 500})
+    before = nvim.lines()
+    nvim.go("if cents == 0")
+    nvim.action()
+    nvim.until(lambda: nvim.marks(), "the baseline")
+    nvim.vim.command("Ocils cancel")
+    nvim.until(lambda: "end" in nvim.kinds(), "the end", 30)
+    assert nvim.lines() == before
