@@ -38,26 +38,23 @@ def nothing_to_do(baseline: Baseline, target: EditTarget) -> Finished | None:
         return None
     name = target.name
     red, count = baseline.red, len(baseline.cases)
+    reaching = set(baseline.reaching)
     if not count:
         return Finished("no_tests", f"no tests were found; write one that calls `{name}` first")
     if not baseline.reaching:
         return Finished("no_tests", f"none of the {count} tests runs `{name}`; write one that does")
-    if not red:
-        return Finished(
-            "already_green", f"all {len(baseline.reaching)} tests that run `{name}` pass already"
-        )
-    isolated = [c for c in baseline.cases if c.kind == "isolation" and c.test in baseline.reaching]
+    isolated = [c for c in baseline.cases if c.kind == "isolation" and c.test in reaching]
     if isolated:
         return Finished(
             "unjudged",
             f"{isolated[0].test} fails only because tests run without network and outside your "
             f"home ({isolated[0].message}); nothing was tried",
         )
-    return Finished(
-        "no_tests",
-        f"{len(red)} of {count} tests fail, but none of those runs `{name}`; "
-        f"go to a function that {red[0]} runs",
-    )
+    elsewhere = ""
+    if red:
+        elsewhere = f"; {len(red)} others fail, go to a function that {red[0]} runs"
+    message = f"all {len(reaching)} tests that run `{name}` pass already{elsewhere}"
+    return Finished("already_green", message)
 
 
 def unusable(verdict: Verdict) -> Finished:

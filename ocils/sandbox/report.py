@@ -103,7 +103,7 @@ class Report:
             return Killed("cancelled", cases=cases)
         if end.ended_for == "timeout":
             running = None if self._running is None else TestId(self._running)
-            return TimedOut(end.seconds, running, cases)
+            return TimedOut(end.seconds, running, cases, self._not_begun())
         if end.ended_for == "memory":
             return Killed("memory", "the container's memory was used up", cases)
         if end.ended_for in ("output", "report") or self._printed > OUTPUT_CAP:
@@ -124,6 +124,11 @@ class Report:
             kind, why, module = from_output(end.output)
             return Broken(why, kind, missing_module=module)
         return self._compare(end, cases)
+
+    def _not_begun(self) -> tuple[TestId, ...]:
+        begun = {*self._cases, self._running}
+        wanted = self._plan.tests or self._collected or ()
+        return tuple(TestId(each) for each in wanted if each not in begun)
 
     def _take(self, line: bytes) -> CaseResult | None:
         try:

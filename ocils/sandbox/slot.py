@@ -229,6 +229,7 @@ class Slot:
             "op": "run",
             "files": {path: base64.b64encode(data).decode() for path, data in files.items()},
             "seconds": plan.seconds,
+            "quiet": plan.quiet,
             "output_cap": OUTPUT_CAP,
             "report_cap": REPORT_CAP,
             "harvest": harvest,

@@ -42,6 +42,8 @@ class Run:
     def __init__(self, command: Message) -> None:
         self.started = time.monotonic()
         self.until = self.started + float(command["seconds"])
+        self.quiet = float(command.get("quiet", 0))
+        self.heard = self.started
         self.output_cap = int(command["output_cap"])
         self.report_cap = int(command["report_cap"])
         self.ended_for = ""
@@ -50,6 +52,14 @@ class Run:
         self.reported = 0
         self.written = 0
         self.tail = bytearray()
+
+    def hangs(self, now: float) -> bool:
+        """Whether the run is over its time, or silent for longer than one test may take.
+
+        Importing and collecting say nothing, and may take three times as long.
+        """
+        silence = self.quiet if self.reported else 3 * self.quiet
+        return now >= self.until or (self.quiet > 0 and now - self.heard >= silence)
 
 
 class Supervisor:
@@ -232,9 +242,9 @@ class Supervisor:
         return False
 
     def _check(self, run: Run) -> None:
-        if time.monotonic() >= run.until:
+        if run.hangs(time.monotonic()):
             self._end(run, "timeout")
-            run.until = time.monotonic() + 1
+            run.until, run.quiet = time.monotonic() + 1, 0
         elif run.pid and not run.ended_for:
             with acting_as(CANDIDATE):
                 size = processes.output_size(run.pid)
@@ -260,6 +270,7 @@ class Supervisor:
                 self._end(run, "output")
         elif data:
             run.reported += len(data)
+            run.heard = time.monotonic()
             if run.reported > run.report_cap:
                 self._end(run, "report")
             else:
