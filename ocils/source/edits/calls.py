@@ -93,6 +93,8 @@ def more_arguments(node: Node, scope: Scope) -> Iterator[Change]:
     if name not in _USUAL and name not in _WRAPS and name not in _MORE_WRAPS:
         names = [v for v in scope.variables if v not in present and v not in scope.calls]
         extra += [(text, 4.5 + rank * 0.6) for rank, text in enumerate(names[:5])]
+        fields = [scope.me + b"." + f for f in scope.fields[:3]]
+        extra += [(text, 6.5 + rank * 0.6) for rank, text in enumerate(fields)]
     for text, cost in extra:
         if text in present:
             continue
@@ -177,8 +179,11 @@ def _wrap_cost(node: Node) -> float | None:
         return 4.5 if above.child_by_field_name("right") == node else None
     if above.type == "argument_list":
         return 5.5
-    if above.type in ("comparison_operator", "binary_operator", "keyword_argument", "pair"):
+    inner = ("comparison_operator", "binary_operator", "keyword_argument", "pair")
+    if above.type in inner or above.type.endswith("_comprehension"):
         return 5.5
+    if above.type in ("generator_expression", "tuple", "list", "expression_list"):
+        return 6.5
     return None
 
 

@@ -12,6 +12,7 @@ from tree_sitter import Node
 from ocils.source.edits.scope import Change, Scope, change, text_of
 
 _MODES = (b"r", b"w", b"a", b"rb", b"wb", b"x")
+_PUNCTUATION = b",.;:-_/ |*#"
 _EMPTY = {
     b"[]": (b"{}", b"set()", b"None", b"()"),
     b"{}": (b"[]", b"set()", b"None"),
@@ -107,6 +108,13 @@ def strings(node: Node, scope: Scope) -> Iterator[Change]:
         if guess != content:
             new = quote + guess + quote
             yield change(node, new, f"{_short(text)} to {_short(new)}", 5 + rank * 0.5)
+    if len(content) == 1 and content in _PUNCTUATION:
+        for rank, mark in enumerate(_PUNCTUATION):
+            new = quote + bytes((mark,)) + quote
+            if bytes((mark,)) != content:
+                yield change(node, new, f"{_short(text)} to {_short(new)}", 7 + rank * 0.3)
+    for rank, other in enumerate([s for s in scope.elsewhere if s != text][:6]):
+        yield change(node, other, f"{_short(text)} to {_short(other)}", 7 + rank * 0.4)
     if content.strip() != content and content.strip():
         yield change(node, quote + content.strip() + quote, "blanks off", 4.5)
     for recased in (content.lower(), content.upper()):

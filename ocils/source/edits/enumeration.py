@@ -14,9 +14,9 @@ from ocils.domain.base import Value
 from ocils.domain.errors import StaleTarget
 from ocils.domain.target import EditTarget, Hole
 from ocils.domain.text import Document, Edit, Span
-from ocils.source.edits import calls, constants, expressions, names, operators, statements
+from ocils.source.edits import calls, constants, expressions, names, operators, restored, statements
 from ocils.source.edits.scope import Change, Scope, scope_of
-from ocils.source.edits.units import Unit, compiles, dump, is_silly, unit_of
+from ocils.source.edits.units import Unit, compiles, dump, silliness, unit_of
 from ocils.source.lines import agreement, decode, split
 from ocils.source.splice import replace_rows
 from ocils.source.tree import line_starts, parse, walk
@@ -70,6 +70,8 @@ def families() -> tuple[Family, ...]:
         calls.more_arguments,
         calls.unwrap,
         calls.wrap,
+        restored.conditions,
+        restored.operands,
         statements.jumps,
         statements.returns,
         statements.deletions,
@@ -102,7 +104,7 @@ def small_edits(
         if key is None or key in seen:
             continue
         edit = subject.small_edit(new.decode("utf-8", "surrogateescape"), each)
-        if edit is None or any(is_silly(x) and not subject.has(x) for x in edit.lines):
+        if edit is None:
             continue
         seen.add(key)
         edits.append(edit)
@@ -184,12 +186,10 @@ class _Subject:
         if unit not in self._own:
             self._own[unit] = unit.dump(self.source[span.start : span.end])
         grown = len(each.text) - len(each.span)
-        tree = unit.dump(new[span.start : span.end + grown])
-        return (span.start, tree) if tree is not None and tree != self._own[unit] else None
-
-    def has(self, line: str) -> bool:
-        """Tell whether the text has this line already."""
-        return line in self._old
+        tree, own = unit.dump(new[span.start : span.end + grown]), self._own[unit]
+        if tree is None or tree == own or silliness(tree) > silliness(own or ""):
+            return None
+        return span.start, tree
 
     def small_edit(self, new: str, each: Change) -> SmallEdit | None:
         """Return the edit that makes the target's lines ``new``, or None when they are."""

@@ -99,7 +99,17 @@ def sign_flips(node: Node, scope: Scope) -> Iterator[Change]:
     above = node.parent
     if node.type not in (*_VALUES, "binary_operator") or above is None or is_callee(node):
         return
-    costs = {"return_statement": 4, "assignment": 6, "argument_list": 6, "subscript": 5, "slice": 5}
+    costs = {
+        "return_statement": 4,
+        "assignment": 6,
+        "argument_list": 6,
+        "subscript": 5,
+        "slice": 5,
+        "conditional_expression": 5,
+        "tuple": 5,
+        "binary_operator": 7,
+        "comparison_operator": 7,
+    }
     if above.type not in costs or (node.type == "identifier" and not is_variable(node)):
         return
     if above.type == "subscript" and above.child_by_field_name("value") == node:
@@ -139,7 +149,6 @@ def subscripts(node: Node, scope: Scope) -> Iterator[Change]:
 
 def slices(node: Node, scope: Scope) -> Iterator[Change]:
     """Bounds dropped, added, moved to the other side; the step dropped or turned round."""
-    del scope
     if node.type != "slice":
         return
     parts: list[bytes] = [b""]
@@ -165,6 +174,11 @@ def slices(node: Node, scope: Scope) -> Iterator[Change]:
     if step:
         guesses.append((start, stop, b"", 2))
     guesses += [(start, stop, b"-1", 3 if not start and not stop else 6), (start, stop, b"2", 6)]
+    for rank, name in enumerate(scope.variables[:4]):
+        if not start:
+            guesses.append((name, stop, step, 6 + rank * 0.5))
+        if not stop:
+            guesses.append((start, name, step, 6 + rank * 0.5))
     for one, two, three, cost in guesses:
         new = one + b":" + two + (b":" + three if three else b"")
         yield change(node, new, f"[{_short(text_of(node))}] to [{_short(new)}]", cost)

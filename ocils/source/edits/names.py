@@ -182,6 +182,10 @@ def attributes(node: Node, scope: Scope) -> Iterator[Change]:
         yield change(name, other, f".{old.decode()} to .{other.decode()}", cost)
     if is_callee(node):
         return
+    stored = node.parent.child_by_field_name("right") if node.parent is not None else None
+    if mine and _is_bound(node) and stored is not None and stored.type == "identifier":
+        new = text_of(stored)
+        yield change(name, new, f".{old.decode()} to .{new.decode()}", 0.8)
     yield change(node, text_of(owner), f".{old.decode()} dropped", 5)
     if mine and old in scope.variables:
         yield change(node, old, f"{old.decode()} without {scope.me.decode()}", 1.5)

@@ -35,7 +35,8 @@ class Scope(Value, frozen=True):
     ``variables``: parameters, locals and other names that are read. ``fields``: attributes of
     ``self`` in the class. ``attributes`` and ``methods``: what stands behind a dot anywhere in the
     file, the most frequent first. ``calls``: plain functions that the target calls; ``functions``:
-    those that the file defines. ``source`` are the target's lines.
+    those that the file defines. ``strings`` stand in the target,
+    ``elsewhere`` short ones in the rest of the file. ``source`` are the target's lines.
     """
 
     source: bytes
@@ -48,6 +49,7 @@ class Scope(Value, frozen=True):
     calls: tuple[bytes, ...]
     functions: tuple[bytes, ...]
     strings: tuple[bytes, ...]
+    elsewhere: tuple[bytes, ...]
     integers: tuple[bytes, ...]
     is_async: bool
 
@@ -127,7 +129,7 @@ def scope_of(function: Node, source: bytes, module: Node, class_node: Node | Non
             integers.append(text_of(node))
     me = parameters[0] if class_node is not None and parameters else b""
     fields = _fields(class_node, me) if class_node is not None and me else ()
-    attributes, methods, functions = _in_file(module)
+    attributes, methods, functions, others = _in_file(module)
     ordered = dict.fromkeys([*parameters, *variables])
     return Scope(
         source=source,
@@ -140,6 +142,7 @@ def scope_of(function: Node, source: bytes, module: Node, class_node: Node | Non
         calls=tuple(calls),
         functions=functions,
         strings=tuple(dict.fromkeys(strings)),
+        elsewhere=tuple(s for s in others if s not in strings),
         integers=tuple(dict.fromkeys(integers)),
         is_async=bool(function.children) and function.children[0].type == "async",
     )
@@ -183,11 +186,12 @@ def _fields(class_node: Node, me: bytes) -> tuple[bytes, ...]:
     return tuple(name for name, _ in found.most_common(12))
 
 
-def _in_file(module: Node) -> tuple[tuple[bytes, ...], tuple[bytes, ...], tuple[bytes, ...]]:
+def _in_file(module: Node) -> tuple[tuple[bytes, ...], ...]:
     pattern = """
         (call function: (attribute attribute: (identifier) @method))
         (attribute attribute: (identifier) @attribute)
         (module (function_definition name: (identifier) @function))
+        (string) @string
     """
     captures = QueryCursor(Query(language(), pattern)).captures(module)
     counts = {k: Counter(text_of(n) for n in v) for k, v in captures.items()}
@@ -198,4 +202,12 @@ def _in_file(module: Node) -> tuple[tuple[bytes, ...], tuple[bytes, ...], tuple[
         tuple(sorted(plain, key=lambda n: (-plain[n], n))[:30]),
         tuple(sorted(methods, key=lambda n: (-methods[n], n))[:30]),
         tuple(functions)[:30],
+        _common(captures.get("string", [])),
     )
+
+
+def _common(strings: list[Node]) -> tuple[bytes, ...]:
+    """Return the file's short strings, the most frequent first."""
+    found = Counter(text_of(n) for n in strings if n.end_byte - n.start_byte < 20 and _plain(n))
+    plain = [s for s in found if s[:1] in (b'"', b"'") and not s.startswith((b'"""', b"'''"))]
+    return tuple(sorted(plain, key=lambda s: (-found[s], s))[:12])

@@ -29,9 +29,13 @@ _HEADERS = {
     "case_clause": "match 1:\n {}\n  pass",
     "decorator": "{}\ndef f(): pass",
 }
+_NAME = r"Name\(id='\w+', ctx=Load\(\)\)"
+_TERM = rf"({_NAME}|Attribute\(value={_NAME}, attr='\w+', ctx=Load\(\)\))"
 _SILLY = re.compile(
-    r"(?<![\w.\])])(\w[\w.]*) (?:==|!=|<=?|>=?|is|is not|and|or|-|//?|%|=|\||&|\^)"
-    r" (?:not )?\1(?![\w.(\[])"
+    rf"Compare\(left={_TERM}, ops=\[\w+\(\)\], comparators=\[\1\]\)"
+    rf"|BoolOp\(op=\w+\(\), values=\[{_TERM}, \2\]\)"
+    rf"|BinOp\(left={_TERM}, op=(?:Sub|Div|FloorDiv|Mod|BitAnd|BitOr|BitXor)\(\), right=\3\)"
+    r"|Assign\(targets=\[Name\(id='(\w+)', ctx=Store\(\)\)\], value=Name\(id='\4', ctx=Load\(\)\)\)"
 )
 
 
@@ -83,6 +87,6 @@ def compiles(text: str) -> bool:
     return True
 
 
-def is_silly(line: str) -> bool:
-    """Tell whether a line compares or combines a name with itself, which no fix does."""
-    return _SILLY.search(line) is not None
+def silliness(tree: str) -> int:
+    """Count where a dumped tree compares, combines or assigns a name with itself; no fix does."""
+    return sum(1 for _ in _SILLY.finditer(tree))
