@@ -27,8 +27,9 @@ class Limits(Value, frozen=True):
 class Candidate(Value, frozen=True):
     """One generated change, not judged yet. ``note`` says in a few words what it does.
 
-    ``logprob`` is the gain in summed log-probability over the text that it replaces (a rewrite's is
-    its own), so that candidates of one model compare across places.
+    ``logprob`` estimates the log-odds of its being the change that is wanted: the model's gain over
+    the text that it replaces, less the rarity of such a change; so that candidates compare across
+    places and strategies.
     """
 
     id: str

@@ -21,6 +21,7 @@ from ocils.ports import Sandbox
 from ocils.refine.green import Confirmed, Denied, compare
 
 _SEEDS = (0, 1)
+_WORTH = 1.0  # how much cheaper a green must be to be confirmed after another one was
 _MOST = 6  # greens confirmed in a session: each costs two fresh runs, and the first a third
 
 
@@ -134,7 +135,7 @@ class Confirmations:
         judged = min(left, key=self._cost)
         known = self.cheapest()
         best = self._cost(known[0]) if known else math.inf
-        return judged if self._cost(judged) < best else None
+        return judged if self._cost(judged) < best - _WORTH else None
 
     async def _confirm(self, judged: Judged) -> tuple[Judged, Confirmed | Denied]:
         return judged, await self._confirmation.confirm(judged.candidate)

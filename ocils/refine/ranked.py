@@ -26,17 +26,17 @@ from ocils.refine.localize import Suspect
 from ocils.source.edits import SmallEdit, small_edits
 
 _CHUNK = 128  # edits scored at once: about a second of a small model's work
-_TRUST = 0.5  # of the model's gain; measured on mutants with the bundled model
+TRUST = 0.5  # of the model's gain; measured on mutants with the bundled model
 _WINDOW = 256  # tokens shown for scoring; far lines hardly change the order of near edits
 
 
 class Ranked(NamedTuple):
-    """An edit, its log-probability gain over the old text, and where it stands."""
+    """An edit, the log-odds of its being the change that is wanted, and where it stands."""
 
     rank: float
     order: int
     edit: SmallEdit
-    logprob: float
+    odds: float
 
 
 class RankedEdits:
@@ -76,8 +76,9 @@ class RankedEdits:
         self._waiting = self._waiting[_CHUNK:]
         gains = await self._gains([edit for _, edit in chunk])
         for (suspicion, edit), gain in zip(chunk, gains, strict=True):
-            rank = edit.cost - math.log(suspicion) - _TRUST * gain
-            heapq.heappush(self._heap, Ranked(rank, self._order, edit, gain))
+            odds = TRUST * gain - edit.cost
+            rank = -odds - math.log(suspicion)
+            heapq.heappush(self._heap, Ranked(rank, self._order, edit, odds))
             self._order += 1
 
     async def _gains(self, edits: list[SmallEdit]) -> list[float]:

@@ -24,12 +24,13 @@ from ocils.prompt import chat, infill, reply
 from ocils.refine import feedback
 from ocils.refine.distinct import new_target_text, normal_form, parses
 from ocils.refine.localize import Suspect
-from ocils.refine.ranked import RankedEdits
+from ocils.refine.ranked import TRUST, RankedEdits
 from ocils.source.splice import add_import, new_errors, replace_lines, replace_target
 
 _ROWS = 16  # replies a hole: more than that are mostly repeats with a small model
 _EDITS = 40  # edits a turn
 _LINE_TOKENS = 48
+_RARITY = 2.0  # of a line that no small edit reaches, on the scale of ``SmallEdit.cost``
 
 
 class Batch(NamedTuple):
@@ -127,7 +128,7 @@ class Search:
         while given < _EDITS and (ranked := self._ranked.pop()) is not None:
             if self.is_new(ranked.edit.edits):
                 given += 1
-                yield self._candidate("edit", ranked.edit.edits, ranked.logprob, ranked.edit.note)
+                yield self._candidate("edit", ranked.edit.edits, ranked.odds, ranked.edit.note)
 
     async def _infills(self, hole: Hole, prompt: Infill) -> AsyncGenerator[Candidate, None]:
         target = self._context.target
@@ -141,7 +142,8 @@ class Search:
                 )
                 if row.finish == "stop" and self.is_new(edits):
                     note = f"line {hole.first}: " + " ".join(row.text.split())[:60]
-                    yield self._candidate("infill", edits, row.logprob - old, note)
+                    odds = TRUST * (row.logprob - old) - _RARITY
+                    yield self._candidate("infill", edits, odds, note)
 
     async def _rewrites(self, prompt: Chat) -> AsyncGenerator[Candidate, None]:
         target = self._context.target
