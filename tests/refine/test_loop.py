@@ -69,12 +69,17 @@ async def test_a_small_edit_turns_red_to_green_and_is_confirmed_afresh(scene: Sc
     assert all(not p.tests for p in fresh), "the confirmation runs the whole suite"
 
 
-async def test_the_suspicious_line_is_tried_first(scene: Scene) -> None:
+async def test_of_like_lines_the_one_only_red_tests_ran_is_tried_first(scene: Scene) -> None:
     scene.engine = ScriptedEngine(TINY, likelihood=lambda *_: 0.0)
-    events = await events_of(scene)
-    first = next(e for e in events if isinstance(e, CandidateJudged))
-    changed = apply_edits(scene.document, first.judged.candidate.edits).data.decode()
-    assert changed.splitlines()[2] != BUGGY.splitlines()[2]
+    scene.sandbox = ScriptedSandbox(lambda trial: judged(BUGGY, trial.plan))
+    first: dict[int, int] = {}
+    for event in await events_of(scene):
+        if isinstance(event, CandidateJudged):
+            new = apply_edits(scene.document, event.judged.candidate.edits).data.decode()
+            for line in (3, 5):
+                if new.splitlines()[line - 1] != BUGGY.splitlines()[line - 1]:
+                    first.setdefault(line, event.count)
+    assert first[3] < first[5]
 
 
 async def test_an_infill_finds_what_edits_cannot(scene: Scene) -> None:
@@ -160,13 +165,12 @@ async def test_seconds_end_a_search_whose_judge_is_slow(scene: Scene) -> None:
 
 
 async def test_a_program_that_never_ends_can_be_mended() -> None:
-    hangs = Scene(
-        BUGGY.replace("return high", "return low", 1).replace("    if x < low", "    while x < low")
-    )
+    right = BUGGY.replace("return high", "return low", 1)
+    hangs = Scene(right.replace("if x < low", "if x < high"))
     below = TestId("t.py::below")
 
     def script(trial: Trial) -> Verdict:
-        if "while" not in (trial.text or hangs.text):
+        if "x < high" not in (trial.text or hangs.text):
             return judged(trial.text, trial.plan)
         rest = tuple(TestId(t) for t in CASES if t != below)
         if not trial.plan.tests or below in trial.plan.tests:
