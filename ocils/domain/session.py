@@ -17,7 +17,7 @@ from ocils.domain.text import Edit
 class Limits(Value, frozen=True):
     """How long to go on: turns, candidates judged, tokens a reply, seconds in all, MiB a candidate."""
 
-    turns: int = 12
+    turns: int = 30
     candidates: int = 256
     tokens: int = 512
     seconds: float = 120.0
