@@ -6,27 +6,45 @@ Not covered: calls through variables, attributes of objects whose class cannot b
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 
 from tree_sitter import Node
 
 from ocils.domain.judging import TestId
 from ocils.domain.target import EditTarget
+from ocils.domain.text import digest
 from ocils.source.excerpts import whole_text
 from ocils.source.modules import Module, Modules, definition_of
-from ocils.source.tree import walk
+from ocils.source.tree import parse, walk
 
 
 def node_at(module: Module, target: EditTarget) -> Node | None:
-    """Return the function's node of an edit target, or None when it is not there."""
-    node = module.tree.root.descendant_for_byte_range(target.span.start, target.span.end)
-    if node is not None and node.start_byte != target.span.start:
-        return None
-    inner = definition_of(node) if node is not None else None
-    if inner is None and node is not None:
-        found = (definition_of(n) for n in walk(node))
-        inner = next((n for n in found if n is not None and n.end_byte == target.span.end), None)
-    return inner
+    """Return the function's node of an edit target, or None when it is not there.
+
+    In a broken file, where the tree may lack it, its lines are parsed with nothing around them.
+    """
+    found = _function_at(module.tree.root, target)
+    if (
+        found is not None
+        or digest(module.tree.document.data[target.span.start : target.span.end]) != target.hash
+    ):
+        return found
+    starts, text = module.tree.starts, module.tree.text
+    first = starts[target.first_line - 1]
+    end = starts[target.last_line] if target.last_line < len(starts) else len(text)
+    alone = re.sub(rb"[^\n]", b" ", text[:first]) + text[first:end]
+    return _function_at(parse(alone).root_node, target)
+
+
+def _function_at(root: Node, target: EditTarget) -> Node | None:
+    node = root.descendant_for_byte_range(target.span.start, target.span.start + 1)
+    while node is not None and node.start_byte == target.span.start:
+        inner = definition_of(node)
+        if inner is not None and inner.end_byte == target.span.end:
+            return inner
+        node = node.parent
+    return None
 
 
 def names_used(module: Module, node: Node) -> list[str]:

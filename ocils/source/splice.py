@@ -18,6 +18,7 @@ from ocils.domain.errors import StaleTarget
 from ocils.domain.target import EditTarget, Hole
 from ocils.domain.text import Document, Edit, Span, apply_edits
 from ocils.source.imports import add_import
+from ocils.source.isolate import complaint_at, enclosing, piece_of
 from ocils.source.lines import codec_of, decode, dedent, encodable, minimal, newline_of, split
 from ocils.source.tree import SourceTree, line_starts, parse, walk
 
@@ -187,8 +188,9 @@ def new_errors(document: Document, edits: tuple[Edit, ...]) -> tuple[Span, ...]:
     """Return the syntax errors that the edits add, as spans in the new text; () is good news.
 
     tree-sitter finds most. Python's own compiler is asked about the changed top-level statements:
-    it also knows that ``return`` belongs into a function and ``break`` into a loop. What only it
-    refused before the edits is not held against them, nor is newer syntax it already met there.
+    it also knows that ``return`` belongs into a function and ``break`` into a loop. What it refused
+    before the edits is not held against them. In a file that was broken before, only the functions
+    that the edits touch are asked about, and only if they were sound.
 
     Raises what ``apply_edits`` raises, and ``Unsupported`` for characters the encoding lacks.
     """
@@ -197,24 +199,29 @@ def new_errors(document: Document, edits: tuple[Edit, ...]) -> tuple[Span, ...]:
     changed = apply_edits(document, edits)
     mine = sorted((e for e in edits if e.path == document.path), key=lambda e: e.span.start)
     before, after = SourceTree.of(document), SourceTree.of(changed)
-    if after.broken:
-        known = {_moved(span, mine, document) for span in before.errors()}
-        fresh = tuple(s for s in after.errors() if (s.start, s.end) not in known)
-        if fresh or not before.broken:
-            return fresh or after.errors()
-        return ()
+    if after.broken and not before.broken:
+        return after.errors()
     old_spans, new_spans = _touched_spans(mine, document)
-    if _refused(before, old_spans) and not before.broken:
-        return ()
-    return _refused(after, new_spans)
+    # Error recovery draws its regions anew with every edit; only what the edits touch compares.
+    check = _complaints if before.broken else _refused
+    return check(after, new_spans) if not check(before, old_spans) else ()
 
 
-def _moved(span: Span, edits: Sequence[Edit], document: Document) -> tuple[int, int]:
-    shift = 0
-    for edit in edits:
-        if edit.span.end <= span.start:
-            shift += len(edit.text.encode(codec_of(document))) - len(edit.span)
-    return span.start + shift, span.end + shift
+def _complaints(tree: SourceTree, spans: Sequence[Span]) -> tuple[Span, ...]:
+    """Return the lines with syntax errors in the functions or statements around ``spans``."""
+    found: list[Span] = []
+    for span in spans:
+        # Where something was deleted, the line before still belongs to what it was deleted from.
+        line = tree.line_of(span.start if len(span) else max(0, span.start - 1))
+        around = enclosing(tree, line)
+        if around:
+            bad = piece_of(tree, around[-1][1]).error_line
+        else:
+            bad = (complaint_at(tree, line) or (0, ""))[0]
+        if bad:
+            start = tree.starts[bad - 1]
+            found.append(Span(start, start + len(tree.line_text(bad))))
+    return tuple(dict.fromkeys(found))
 
 
 def _touched_spans(

@@ -16,6 +16,9 @@ from ocils.source.functions import around, target_of, target_of_piece, unsound, 
 from ocils.source.isolate import enclosing, piece_of
 from ocils.source.tree import SourceTree
 
+_SHORT = 100_000
+"""Bytes of a text that is parsed within some ten milliseconds."""
+
 
 class Place(Value, frozen=True):
     """A function's lines, 1-based: the first decorator's, the ``def``'s, and the last."""
@@ -117,7 +120,8 @@ class ByIndentation:
         piece = piece_of(self._tree, place.define)
         if piece.error_line:
             # A string over lines at column 0 ends the indentation, but not the function.
-            if "triple-quoted" in piece.problem:
+            # In a long file the tree is only asked about that: parsing it afresh takes a while.
+            if len(self._tree.text) < _SHORT or "triple-quoted" in piece.problem:
                 sound = ByTree(self._tree).sound_target(place.define)
                 if sound is not None:
                     return sound

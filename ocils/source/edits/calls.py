@@ -95,13 +95,18 @@ def more_arguments(node: Node, scope: Scope) -> Iterator[Change]:
         extra += [(text, 4.5 + rank * 0.6) for rank, text in enumerate(names[:5])]
         fields = [scope.me + b"." + f for f in scope.fields[:3]]
         extra += [(text, 6.5 + rank * 0.6) for rank, text in enumerate(fields)]
+    positional = [n for n in items if n.type not in ("keyword_argument", "dictionary_splat")]
+    keywords = {n.partition(b"=")[0] for n in present if b"=" in n}
     for text, cost in extra:
-        if text in present:
+        keyword = b"=" in text
+        if text in present or (keyword and text.partition(b"=")[0] in keywords):
             continue
         glue = b", " if items else b""
-        end = items[-1].end_byte if items else node.start_byte + 1
-        yield Change(Span(end, end), glue + text, f"with {_short(text)}", cost)
-        if items and cost >= 4.5:
+        last = items if keyword else positional
+        end = last[-1].end_byte if last else node.start_byte + 1
+        new = glue + text if last or not items else text + b", "
+        yield Change(Span(end, end), new, f"with {_short(text)}", cost)
+        if positional and cost >= 4.5:
             start = items[0].start_byte
             yield Change(Span(start, start), text + b", ", f"with {_short(text)} first", cost + 1)
 
