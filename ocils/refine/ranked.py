@@ -3,8 +3,8 @@
 An edit's rank sums three kinds of evidence, all in natural logarithms: how rare the slip is that it
 undoes (``SmallEdit.cost``), how suspicious its statement is, and what the model makes of it: the
 log-probability gain of its lines over the old lines, weighted, because a small model's likelihoods
-are overconfident. Scoring goes statement by statement, the most suspicious first, so that
-judging can begin before everything is scored.
+are overconfident. Scoring goes by what the first two say, some at a time, so that judging can begin
+before everything is scored.
 
 Not covered: making the edits (``source/edits.py``); models that cannot fill holes leave the order
 to suspicion alone.
@@ -57,8 +57,10 @@ class RankedEdits:
         self._order = 0
         weight = {line: s.suspicion for s in reversed(suspects) for line in _lines(s.hole)}
         edits = small_edits(document, context.target, sorted(weight))
+        # What may be right without asking the model is scored first.
         self._waiting = sorted(
-            ((_weight(edit.hole, weight), edit) for edit in edits), key=lambda pair: -pair[0]
+            ((_weight(edit.hole, weight), edit) for edit in edits),
+            key=lambda pair: pair[1].cost - math.log(pair[0]),
         )
 
     async def ready(self) -> bool:
