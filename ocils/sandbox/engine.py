@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
+import socket
+from collections.abc import Mapping
 
 import docker
 from docker.errors import DockerException
+from requests.exceptions import RequestException
 
 from ocils.domain.base import Value
 from ocils.domain.errors import SandboxUnavailable
 
 TIMEOUT = 60
+SOCKET = "unix:///var/run/docker.sock"
 
 
 class EngineStatus(Value, frozen=True):
@@ -27,21 +30,26 @@ class EngineStatus(Value, frozen=True):
     mend: str = ""
 
 
-def connect() -> docker.DockerClient:
-    """Return a client of an engine that answers. Raises ``SandboxUnavailable``."""
+def connect(environ: Mapping[str, str]) -> docker.DockerClient:
+    """Return a client of the engine that ``environ`` names, if it answers.
+
+    Raises ``SandboxUnavailable``.
+    """
+    address = environ.get("DOCKER_HOST") or SOCKET
     try:
-        client = docker.from_env(timeout=TIMEOUT)
+        _knock(address)
+        client = docker.from_env(timeout=TIMEOUT, environment=dict(environ))
         client.ping()
-    except (DockerException, OSError) as error:
-        problem, mend = _explain(error)
+    except (DockerException, RequestException, OSError) as error:
+        problem, mend = _explain(error, address)
         raise SandboxUnavailable(problem, mend=mend) from error
     return client
 
 
-def engine_status() -> EngineStatus:
+def engine_status(environ: Mapping[str, str] | None = None) -> EngineStatus:
     """Ask the engine for its version; takes a moment, never raises."""
     try:
-        client = connect()
+        client = connect(os.environ if environ is None else environ)
         version = str(client.version().get("Version", ""))
         client.close()
     except SandboxUnavailable as error:
@@ -51,12 +59,19 @@ def engine_status() -> EngineStatus:
     return EngineStatus(True, version=version)
 
 
-def _explain(error: BaseException) -> tuple[str, str]:
-    socket = _socket()
+def _knock(address: str) -> None:
+    """Connect to a local socket once: the error is plain, and docker-py would leak what failed."""
+    if address.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(TIMEOUT)
+            line.connect(address.removeprefix("unix://"))
+
+
+def _explain(error: BaseException, address: str) -> tuple[str, str]:
     causes = _chain(error)
     if any(isinstance(each, PermissionError) for each in causes):
         return (
-            f"permission denied on {socket}",
+            f"permission denied on {address}",
             "add yourself to the docker group (sudo usermod -aG docker $USER) and log in again",
         )
     if shutil.which("dockerd") is None and shutil.which("docker") is None:
@@ -65,14 +80,9 @@ def _explain(error: BaseException) -> tuple[str, str]:
             "install Docker (Debian: sudo apt-get install docker.io)",
         )
     return (
-        f"no container engine answers at {socket}",
+        f"no container engine answers at {address}",
         "start it (sudo systemctl start docker, or sudo dockerd where there is no systemd)",
     )
-
-
-def _socket() -> str:
-    host = os.environ.get("DOCKER_HOST", "")
-    return host or str(Path("/var/run/docker.sock"))
 
 
 def _chain(error: BaseException) -> list[BaseException]:

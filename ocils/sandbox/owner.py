@@ -40,10 +40,10 @@ def is_dead(owner: str) -> bool:
 def sweep(client: docker.DockerClient) -> int:
     """Remove the containers of dead owners; returns how many there were."""
     count = 0
-    for container in client.containers.list(all=True, filters={"label": LABEL}):
-        if is_dead(container.labels.get(LABEL, "")):
+    for each in client.api.containers(all=True, filters={"label": LABEL}):
+        if is_dead(each["Labels"].get(LABEL, "")):
             with contextlib.suppress(DockerException):  # another process may sweep as well
-                container.remove(force=True)
+                client.api.remove_container(each["Id"], force=True)
                 count += 1
     return count
 

@@ -4,7 +4,7 @@ A slot is brought to the snapshot of whatever it judges next, so a changed works
 restart; only the files that differ are sent. The first run of the original primes: it tells which
 third-party modules to import before forking, and leaves bytecode that all slots then share.
 
-Not covered: the ``image`` and ``process`` runtimes, level L2, remote engines, ending idle slots.
+Not covered: the ``image`` and ``process`` runtimes, level L2, remote engines.
 """
 
 from __future__ import annotations
@@ -13,38 +13,44 @@ import asyncio
 import contextlib
 import os
 import secrets
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
-
-import docker
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import SandboxUnavailable
 from ocils.domain.judging import CaseResult, Killed, Plan, Unjudged, Verdict
 from ocils.domain.text import Edit, Snapshot
 from ocils.sandbox.changes import changed_files
-from ocils.sandbox.engine import connect
-from ocils.sandbox.image import ensure_image
 from ocils.sandbox.line import SlotLost
-from ocils.sandbox.owner import sweep
 from ocils.sandbox.report import Report
-from ocils.sandbox.runtime import Runtime, host_runtime
-from ocils.sandbox.slot import Priming, Slot
+from ocils.sandbox.slot import Slot
+from ocils.sandbox.slots import Slots
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-BEAT_SECONDS = 0.7
 ATTEMPTS = 2
+CLOSE_SECONDS = 5.0
+
+
+class _Job(NamedTuple):
+    """One candidate on its way; ``seen`` and ``settle`` may be called from any thread."""
+
+    snapshot: Snapshot
+    files: dict[str, bytes]
+    plan: Plan
+    stop: CancelToken
+    seen: Callable[[CaseResult], None]
+    settle: Callable[[Verdict], None]
 
 
 class DockerSandbox:
     """Judges candidates of the workspace at ``root`` in containers; the ``Sandbox`` port.
 
     Starts nothing until first used. ``python`` overrides the workspace's own interpreter, ``width``
-    is at most the number of cores, ``memory_mib`` is each container's limit.
+    is at most the number of cores, ``memory_mib`` is each container's limit, ``environ`` is where
+    the engine's address, the home and the locale come from.
     """
 
     def __init__(
@@ -58,23 +64,12 @@ class DockerSandbox:
     ) -> None:
         cores = len(os.sched_getaffinity(0))
         self._width = max(1, min(width or cores, cores))
-        self._root = root
-        self._python = python
-        self._memory_mib = memory_mib
-        self._environ = dict(os.environ if environ is None else environ)
+        self._slots = Slots(root, python, memory_mib, os.environ if environ is None else environ)
         self._gate = asyncio.Semaphore(self._width)
         self._warming = asyncio.Lock()
         self._threads = ThreadPoolExecutor(2 * self._width + 2, thread_name_prefix="ocils-slot")
-        self._lock = threading.Lock()
-        self._engine: tuple[docker.DockerClient, Runtime, str] | None = None
-        self._version = ""
-        self._free: list[Slot] = []
-        self._slots: set[Slot] = set()
-        self._priming: Priming | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._stops: set[CancelToken] = set()
-        self._closing = threading.Event()
-        self._beat: threading.Thread | None = None
 
     @property
     def width(self) -> int:
@@ -84,32 +79,27 @@ class DockerSandbox:
     @property
     def isolation(self) -> str:
         """What runs the candidates, for people."""
-        engine = f", docker {self._version}" if self._version else ""
+        engine = f", docker {self._slots.version}" if self._slots.version else ""
         return f"container (host runtime{engine})"
 
     async def warm(self, snapshot: Snapshot, cancel: CancelToken) -> None:
         """Fill every slot with ``snapshot``; raises ``SandboxUnavailable``."""
         async with self._warming:
-            taken: list[Slot] = []
-
-            async def one() -> None:
-                async with self._gate:
-                    if not cancel.cancelled:
-                        taken.append(await self._in_thread(self._take, snapshot, False))
-                        await everyone.wait()
-
+            if cancel.cancelled:
+                return
+            # All are held until the last one is there, else one slot would be taken twice.
             everyone = asyncio.Barrier(self._width)
-            tasks = [asyncio.create_task(one()) for _ in range(self._width)]
+            tasks = [
+                asyncio.create_task(self._warm_one(snapshot, everyone)) for _ in range(self._width)
+            ]
             try:
                 await asyncio.gather(*tasks)
-            except (SlotLost, asyncio.BrokenBarrierError) as error:
-                raise SandboxUnavailable(f"the container was lost: {error}") from error
+            except SlotLost as error:
+                raise SandboxUnavailable(f"a container was lost: {error}") from error
             finally:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-                with self._lock:
-                    self._free += taken
 
     async def judge(
         self,
@@ -131,197 +121,104 @@ class DockerSandbox:
             if seen is not None and not answer.done():
                 seen(case)
 
-        def forward(case: CaseResult) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
-                loop.call_soon_threadsafe(deliver, case)
-
         def settle(verdict: Verdict) -> None:
             if not answer.done():
                 answer.set_result(verdict)
 
+        def forward(case: CaseResult) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                loop.call_soon_threadsafe(deliver, case)
+
         def flip() -> None:
-            stop.cancel()
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(settle, Killed("cancelled"))
+            stop.cancel()
 
-        job = _Job(
-            snapshot,
-            files,
-            plan,
-            stop,
-            forward,
-            settle,
-        )
-        task = loop.create_task(self._work(job))
+        task = loop.create_task(self._work(_Job(snapshot, files, plan, stop, forward, settle)))
         self._tasks.add(task)
         self._stops.add(stop)
-        task.add_done_callback(lambda done: self._done(done, stop, answer))
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self._stops.discard(stop)
+            error = None if task.cancelled() else task.exception()
+            if error is not None and not answer.done():
+                answer.set_exception(error)
+            settle(Killed("cancelled"))
+
+        task.add_done_callback(done)
         with cancel.watch(flip):
             try:
                 return await answer
-            finally:
-                if not answer.done() or answer.cancelled():
-                    stop.cancel()
+            except asyncio.CancelledError:
+                stop.cancel()
+                raise
 
     async def close(self) -> None:
         """End what is being judged and remove every container of this workspace."""
-        self._closing.set()
         for stop in tuple(self._stops):
             stop.cancel()
         if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=5)
-        with self._lock:
-            slots, self._slots, self._free = self._slots, set(), []
-        await asyncio.gather(*(self._in_thread(slot.close) for slot in slots))
-        if self._beat is not None:
-            await self._in_thread(self._beat.join)
-        if self._engine is not None:
-            self._engine[0].close()
-            self._engine = None
+            await asyncio.wait(tuple(self._tasks), timeout=CLOSE_SECONDS)
+        await self._in_thread(self._slots.close)
         self._threads.shutdown(wait=False)
 
-    def _done(
-        self, task: asyncio.Task[None], stop: CancelToken, answer: asyncio.Future[Verdict]
-    ) -> None:
-        self._tasks.discard(task)
-        self._stops.discard(stop)
-        error = None if task.cancelled() else task.exception()
-        if answer.done():
-            return
-        if error is not None:
-            answer.set_exception(error)
-        else:
-            answer.set_result(Killed("cancelled"))
+    async def _warm_one(self, snapshot: Snapshot, everyone: asyncio.Barrier) -> None:
+        async with self._gate:
+            slot = await self._in_thread(self._slots.take, snapshot, fresh=False)
+            try:
+                await everyone.wait()
+            finally:
+                self._slots.give_back(slot)
 
     async def _work(self, job: _Job) -> None:
         """Judge one candidate, and a second time when its slot is lost under it."""
+        lost = ""
         async with self._gate:
-            lost = ""
             for _ in range(ATTEMPTS):
                 if job.stop.cancelled:
                     return
-                slot = None
                 try:
-                    slot = await self._in_thread(self._take, job.snapshot, job.plan.fresh)
-                    await self._judge_in(slot, job)
+                    slot = await self._in_thread(
+                        self._slots.take, job.snapshot, fresh=job.plan.fresh
+                    )
                 except SlotLost as error:
                     lost = str(error)
-                    if slot is not None:
-                        await self._in_thread(self._discard, slot)
-                else:
+                    continue
+                try:
+                    keep = await self._judge_in(slot, job)
+                except SlotLost as error:
+                    lost = str(error)
+                    keep = False
+                if keep:
+                    self._slots.give_back(slot)
                     return
-            job.settle(Unjudged("the container was lost", lost))
+                await self._in_thread(self._slots.discard, slot)
+                if not lost:
+                    return
+        job.settle(Unjudged("the container was lost", lost))
 
-    async def _judge_in(self, slot: Slot, job: _Job) -> None:
+    async def _judge_in(self, slot: Slot, job: _Job) -> bool:
+        """Settle ``job`` in ``slot``; returns whether the slot can be used again."""
         original = not job.files and not job.plan.fresh
-        unknown = self._priming is None or self._priming.snapshot != job.snapshot.hash
-        harvest = original and unknown
+        harvest = original and self._slots.unknown(job.snapshot)
         nonce = secrets.token_hex(16)
-        edited = tuple(f"{job.snapshot.root}/{path}" for path in job.files)
+        edited = [f"{job.snapshot.root}/{path}" for path in job.files]
         report = Report(nonce, job.plan, edited)
         outcome = await self._in_thread(
             slot.run, job.plan, job.files, report, nonce, job.seen, job.stop, harvest=harvest
         )
         job.settle(report.verdict(outcome.end))
         if job.plan.fresh or not outcome.clean:
-            await self._in_thread(self._discard, slot)
-            return
+            return False
         if harvest and not outcome.end.ended_for:
             try:
-                self._priming = await self._in_thread(slot.learn, report.modules)
+                await self._in_thread(self._slots.learn, slot, report.modules)
             except (SlotLost, SandboxUnavailable):
                 # The verdict stands; only this slot is of no more use.
-                await self._in_thread(self._discard, slot)
-                return
-        with self._lock:
-            self._free.append(slot)
-
-    def _take(self, snapshot: Snapshot, fresh: bool) -> Slot:
-        """Return a slot that holds ``snapshot`` and has a zygote; blocks."""
-        slot = None if fresh else self._choose(snapshot)
-        slot = slot or self._start(snapshot)
-        try:
-            if slot.snapshot is None or slot.snapshot.hash != snapshot.hash:
-                slot.fill(snapshot)
-            if slot.level is None:
-                slot.start_zygote(warm=not fresh)
-            priming = self._priming
-            if priming is not None and priming is not slot.primed and not fresh:
-                slot.prime(priming)
-        except BaseException:
-            self._discard(slot)
-            raise
-        return slot
-
-    def _choose(self, snapshot: Snapshot) -> Slot | None:
-        with self._lock:
-            same = [s for s in self._free if s.snapshot and s.snapshot.hash == snapshot.hash]
-            found = (same or self._free)[-1:]
-            for slot in found:
-                self._free.remove(slot)
-            return found[0] if found else None
-
-    def _start(self, snapshot: Snapshot) -> Slot:
-        client, runtime, image = self._prepare()
-        size = sum(len(each.data) for each in snapshot.entries)
-        slot = Slot(client, runtime, image, self._memory_mib, size)
-        with self._lock:
-            self._slots.add(slot)
-        if self._closing.is_set():
-            self._discard(slot)
-            raise SandboxUnavailable("the sandbox is being closed")
-        return slot
-
-    def _prepare(self) -> tuple[docker.DockerClient, Runtime, str]:
-        """Connect, sweep, plan the mounts and have the image, once."""
-        with self._lock:
-            if self._engine is None:
-                runtime = host_runtime(self._root, self._python, self._environ)
-                client = connect()
-                self._version = str(client.version().get("Version", ""))
-                sweep(client)
-                self._engine = (client, runtime, ensure_image(client, runtime.home))
-                self._beat = threading.Thread(target=self._keep_alive, daemon=True)
-                self._beat.start()
-            return self._engine
-
-    def _keep_alive(self) -> None:
-        """Tell every supervisor that we live: they exit after a few seconds of silence."""
-        while not self._closing.wait(BEAT_SECONDS):
-            with self._lock:
-                slots = tuple(self._slots)
-            for slot in slots:
-                slot.ping()
-
-    def _discard(self, slot: Slot) -> None:
-        with self._lock:
-            self._slots.discard(slot)
-            if slot in self._free:
-                self._free.remove(slot)
-        slot.close()
+                return False
+        return True
 
     async def _in_thread(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
-
-
-class _Job:
-    """One candidate on its way through the pool."""
-
-    __slots__ = ("files", "plan", "seen", "settle", "snapshot", "stop")
-
-    def __init__(
-        self,
-        snapshot: Snapshot,
-        files: dict[str, bytes],
-        plan: Plan,
-        stop: CancelToken,
-        seen: Callable[[CaseResult], None],
-        settle: Callable[[Verdict], None],
-    ) -> None:
-        self.snapshot = snapshot
-        self.files = files
-        self.plan = plan
-        self.stop = stop
-        self.seen = seen
-        self.settle = settle

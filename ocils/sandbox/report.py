@@ -31,6 +31,7 @@ from ocils.domain.judging import (
     Verdict,
 )
 from ocils.sandbox.blame import broken_kind, failure_class, from_output
+from ocils.sandbox.inside.child import RAISED
 
 Record = Mapping[str, Any]
 
@@ -201,6 +202,9 @@ class Report:
         return bool(frames) and frames[-1].path in self._edited
 
     def _ended_itself(self, end: End) -> Verdict:
+        if end.status == RAISED and self._collected is None:
+            kind, why, module = from_output(end.output)
+            return Broken(why, kind, missing_module=module)
         on = f" during {self._running}" if self._running else ""
         return Killed(
             "exit", f"it ended the test process{on} (status {end.status})", cases=self.cases

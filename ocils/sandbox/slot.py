@@ -10,37 +10,27 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import json
-import os
-import secrets
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import docker
-from docker.errors import APIError, DockerException
-from docker.models.containers import Container
-from docker.types import LogConfig, Mount, Ulimit
+from docker.errors import DockerException
+from requests.exceptions import RequestException
 
 from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import SandboxUnavailable
 from ocils.domain.judging import CaseResult, Plan
 from ocils.domain.text import Entry, Snapshot
-from ocils.sandbox.inside.owners import CANDIDATE
-from ocils.sandbox.line import Line, SlotLost
-from ocils.sandbox.owner import LABEL, boot_id, current_owner
+from ocils.sandbox.container import START_SECONDS, start_container
+from ocils.sandbox.line import SlotLost
 from ocils.sandbox.report import OUTPUT_CAP, End, Report
 from ocils.sandbox.runtime import Runtime
 
 MIB = 1 << 20
-SILENCE = 4.0
-START_SECONDS = 30.0
 ZYGOTE_SECONDS = 60.0
 GRACE_SECONDS = 15.0
 REPORT_CAP = 64 * MIB
-BOOT = "import sys; sys.path.insert(0, '/runner'); from ocils_inside import supervisor; supervisor.main()"
 
 
 class Priming(Value, frozen=True):
@@ -79,7 +69,7 @@ class Slot:
         self.level: int | None = None
         self._runtime = runtime
         self._closed = False
-        self._container, self._line = _start(client, runtime, image, memory_mib, size)
+        self._container, self._line = start_container(client, runtime, image, memory_mib, size)
 
     def ping(self) -> None:
         """Tell the supervisor that we live."""
@@ -183,8 +173,8 @@ class Slot:
                 for case in report.feed(answer["data"].encode("latin-1")):
                     seen(case)
                 answer = self._line.hear(plan.seconds + GRACE_SECONDS)
-        if "error" in answer:
-            raise SlotLost(str(answer["error"]))
+        if "error" in answer or answer["lost"]:
+            raise SlotLost(str(answer.get("error") or "the zygote ended"))
         end = End(
             answer["status"],
             str(answer["ended_for"]),
@@ -205,7 +195,7 @@ class Slot:
             return
         self._closed = True
         self._line.close()
-        with contextlib.suppress(DockerException, OSError):
+        with contextlib.suppress(DockerException, RequestException, OSError):
             self._container.remove(force=True)
 
     def _command(
@@ -272,108 +262,3 @@ def _arguments(plan: Plan, snapshot: Snapshot | None, files: Mapping[str, bytes]
     wanted = dict.fromkeys(each.partition("::")[0] for each in plan.tests)
     exists = [p for p in wanted if p in files or (snapshot and snapshot.find(p) is not None)]
     return exists or list(plan.paths)
-
-
-def _start(
-    client: docker.DockerClient, runtime: Runtime, image: str, memory_mib: int, size: int
-) -> tuple[Container, Line]:
-    nonce = secrets.token_hex(16)
-    # The engine must see this very file: an engine elsewhere, or one that sees another file
-    # system, cannot answer with its content.
-    number, path = tempfile.mkstemp(prefix="ocils-nonce-")
-    try:
-        with os.fdopen(number, "w") as file:
-            file.write(nonce)
-        Path(path).chmod(0o644)
-        try:
-            container = _create(client, runtime, image, memory_mib, size, path)
-        except APIError as error:
-            raise SandboxUnavailable(
-                f"the engine refuses the container: {error.explanation}"
-            ) from error
-        try:
-            line = Line(container)
-            container.start()
-            hello = line.hear(START_SECONDS)
-            _prove(hello, nonce, runtime)
-        except (SlotLost, DockerException) as error:
-            with contextlib.suppress(DockerException):
-                container.remove(force=True)
-            raise SandboxUnavailable(f"the container does not start: {error}") from error
-        except SandboxUnavailable:
-            line.close()
-            with contextlib.suppress(DockerException):
-                container.remove(force=True)
-            raise
-    finally:
-        Path(path).unlink()
-    return container, line
-
-
-def _prove(hello: Mapping[str, Any], nonce: str, runtime: Runtime) -> None:
-    """Check that the engine is on this kernel and sees these files; never guess from an address."""
-    same = hello["boot"] == boot_id() and hello["nonce"] == nonce
-    for place, source in runtime.mounts:
-        found = os.stat(source)
-        same = same and hello["mounts"][place] == [found.st_dev, found.st_ino]
-    if not same:
-        raise SandboxUnavailable(
-            "the container engine does not see this machine's files",
-            mend="use an engine on this machine (unset DOCKER_HOST)",
-        )
-
-
-def _create(
-    client: docker.DockerClient,
-    runtime: Runtime,
-    image: str,
-    memory_mib: int,
-    size: int,
-    nonce: str,
-) -> Container:
-    scratch = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", runtime.home]  # noqa: S108 - inside
-    settings = {
-        "root": runtime.root,
-        "scratch": scratch,
-        "silence": SILENCE,
-        "mounts": [place for place, _ in runtime.mounts],
-    }
-    options = "rw,exec,nosuid,nodev"
-    tmpfs = {
-        "/tmp": f"{options},size={memory_mib // 4}m,mode=1777",  # noqa: S108
-        "/var/tmp": f"{options},size={memory_mib // 16}m,mode=1777",  # noqa: S108
-        runtime.home: f"{options},size={memory_mib // 8}m,mode=1777",
-        runtime.root: f"{options},size={size + memory_mib // 4 * MIB},mode=755,uid={CANDIDATE},gid={CANDIDATE}",
-    }
-    memory = f"{memory_mib + size // MIB}m"
-    mounts = [Mount(place, source, type="bind", read_only=True) for place, source in runtime.mounts]
-    return client.containers.create(
-        image,
-        [runtime.interpreter.base, "-I", "-S", "-c", BOOT, json.dumps(settings)],
-        stdin_open=True,
-        auto_remove=True,
-        network_mode="none",
-        read_only=True,
-        cap_drop=["ALL"],
-        cap_add=["SETUID", "SETGID"],
-        security_opt=["no-new-privileges"],
-        pids_limit=128,
-        mem_limit=memory,
-        memswap_limit=memory,
-        ulimits=[
-            Ulimit(name="nofile", soft=1024, hard=4096),
-            Ulimit(name="core", soft=0, hard=0),
-        ],
-        ipc_mode="private",
-        shm_size="64m",
-        hostname="slot",
-        extra_hosts={"slot": "127.0.0.1"},
-        log_config=LogConfig(type="none"),
-        labels={LABEL: current_owner()},
-        mounts=[*mounts, Mount("/nonce", nonce, type="bind", read_only=True)],
-        tmpfs=tmpfs,
-        sysctls={
-            "net.ipv6.conf.all.disable_ipv6": "0",
-            "net.ipv6.conf.lo.disable_ipv6": "0",
-        },
-    )

@@ -212,7 +212,8 @@ class Supervisor:
             "seconds": seconds,
             "output": bytes(run.tail).decode("utf-8", "replace"),
             "tampered": tampered,
-            "clean": clean and not lost,
+            "clean": clean,
+            "lost": lost,
         }
 
     def _follow(self, run: Run, report: int, output: int) -> bool:
