@@ -57,7 +57,8 @@ def enclosing(tree: SourceTree, line: int) -> list[tuple[int, int, int]]:
     text = tree.line_text(line)
     below = _definition_below(tree, line) if text.lstrip().startswith(b"@") else None
     number = below if below is not None else line
-    limit = width(tree.line_text(number)) + 1
+    start = tree.line_text(number)
+    limit = 1 << 30 if is_blank(start) else width(start) + 1
     while number >= 1 and limit > 0:
         text = tree.line_text(number)
         if not is_blank(text):

@@ -138,6 +138,15 @@ BUGS = [
     ("def f(a, b):\n    ?", "return [a] + b", "return a + b"),
     ("def f(a, b):\n    ?", "return round(a, 2)", "return round(a)"),
     ("async def f(a, b):\n    ?", "return a()", "return await a()"),
+    ("def f(a, b):\n    ?\n        return a\n    return b", "if a > 2:", "if a > 2 and b:"),
+    ("def f(a, b):\n    ?\n        return a\n    return b", "if a > 2:", "if a > 2 or not b:"),
+    ("def f(a, b):\n    ?", "return '-'", "return '-' * b"),
+    ("def f(a, b):\n    ?", "return print(a)", "return print(a + b)"),
+    ("def f(a, b):\n    ?", "return (x > b for x in a)", "return any(x > b for x in a)"),
+    ("def f(a, b):\n    ?", "return [x for x in a]", "return [str(x) for x in a]"),
+    ("def f(a, b):\n    ?", "return a.split(',')", "return a.split('.')"),
+    ("def f(a, b):\n    ?", "return a - a * b // 100", "return a + a * b // 100"),
+    ("def f(a, b):\n    ?", "return g(a, key=1)", "return g(a, b, key=1)"),
 ]
 
 

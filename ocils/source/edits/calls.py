@@ -150,7 +150,7 @@ def wrap(node: Node, scope: Scope) -> Iterator[Change]:
     names = [*(c for c in scope.calls if c in _WRAPS or c in _MORE_WRAPS), *_WRAPS, *called]
     for rank, name in enumerate(dict.fromkeys([*names, *_MORE_WRAPS])):
         if not text.startswith(name + b"("):
-            new = name + b"(" + text + b")"
+            new = name + (text if node.type == "generator_expression" else b"(" + text + b")")
             yield change(node, new, f"{name.decode()} of {_short(text)}", cost + rank * 0.3)
     if simple:
         loop = node.parent is not None and node.parent.type in ("for_statement", "for_in_clause")
@@ -173,6 +173,7 @@ def _wrap_cost(node: Node) -> float | None:
         "call",
         "binary_operator",
         "list_comprehension",
+        "generator_expression",
     )
     if node.type not in kinds or above is None or is_callee(node) or within_type(node):
         return None

@@ -35,7 +35,6 @@ def is_statement(node: Node) -> bool:
 
 def jumps(node: Node, scope: Scope) -> Iterator[Change]:
     """break, continue, pass and return for one another; if, elif and while; return and yield."""
-    del scope
     for rank, new in enumerate(_JUMPS.get(node.type, ())):
         yield change(node, new, f"{text_of(node).decode()} to {new.decode()}", 1 + rank, whole=True)
     first = node.children[0] if node.children else None
@@ -56,7 +55,7 @@ def jumps(node: Node, scope: Scope) -> Iterator[Change]:
     elif node.type == "yield":
         if node.parent is not None and node.parent.type == "expression_statement":
             yield change(first, b"return", "yield to return", 3, whole=True)
-        if not any(c.type == "from" for c in node.children):
+        if not scope.is_async and not any(c.type == "from" for c in node.children):
             yield change(first, b"yield from", "yield from", 3)
     elif node.type == "return_statement":
         yield change(first, b"yield", "return to yield", 3.5, whole=True)
@@ -64,36 +63,42 @@ def jumps(node: Node, scope: Scope) -> Iterator[Change]:
 
 def returns(node: Node, scope: Scope) -> Iterator[Change]:
     """Another value returned, a value returned that was only computed, raised instead of returned."""
+    # An asynchronous generator may not return a value, which only the whole function tells.
+    whole = scope.is_async
     if node.type == "return_statement":
         value = named(node)[0] if named(node) else None
         old = text_of(value) if value is not None else b""
         guesses = [*scope.variables[:10], *(scope.me + b"." + f for f in scope.fields[:3])]
         for rank, name in enumerate(guesses):
             if name != old and (value is None or value.type != "identifier"):
-                yield change(node, b"return " + name, f"return {name.decode()}", 4.5 + rank * 0.4)
+                yield change(
+                    node, b"return " + name, f"return {name.decode()}", 4.5 + rank * 0.4, whole
+                )
         for rank, text in enumerate((b"None", b"True", b"False", b"0", b"[]", b"1", b'""', b"{}")):
             if text != old:
-                yield change(node, b"return " + text, f"return {text.decode()}", 6 + rank * 0.5)
+                yield change(
+                    node, b"return " + text, f"return {text.decode()}", 6 + rank * 0.5, whole
+                )
         if value is not None:
-            yield change(node, old, "return dropped", 6)
+            yield change(node, old, "return dropped", 6, whole)
             if value.type == "call" and (b"Error" in old or b"Exception" in old):
-                yield change(node, b"raise " + old, "raised", 2)
+                yield change(node, b"raise " + old, "raised", 2, whole)
         return
     if node.type != "expression_statement" or len(named(node)) != 1:
         return
     inner = named(node)[0]
     if inner.type in ("call", "identifier", "comparison_operator", "binary_operator", "await"):
         text = text_of(inner)
-        yield change(node, b"return " + text, "returned", 3)
+        yield change(node, b"return " + text, "returned", 3, whole)
         cost = 2 if b"Error(" in text or b"Exception(" in text else 8
-        yield change(node, b"raise " + text, "raised", cost)
+        yield change(node, b"raise " + text, "raised", cost, whole)
         owner = _owner(inner)
         if owner:
-            yield change(node, owner + b" = " + text, "result kept", 3)
+            yield change(node, owner + b" = " + text, "result kept", 3, whole)
     elif inner.type == "assignment":
         right = inner.child_by_field_name("right")
         if right is not None:
-            yield change(node, b"return " + text_of(right), "returned", 4.5)
+            yield change(node, b"return " + text_of(right), "returned", 4.5, whole)
 
 
 def _owner(call: Node) -> bytes:
