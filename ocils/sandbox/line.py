@@ -20,6 +20,7 @@ from ocils.sandbox.inside.frames import Message, pack, unpack
 HEADER = struct.Struct(">BxxxI")
 KEPT_ERRORS = 8 << 10
 CHUNK = 1 << 20
+SEND_SECONDS = 30.0
 
 
 class SlotLost(Exception):
@@ -35,7 +36,12 @@ class Line:
         )
         self._stream = stream
         self._socket: socket.socket = getattr(stream, "_sock", stream)
-        self._socket.settimeout(None)
+        # Sends give up at some point, since a paused container reads nothing; hearing polls first.
+        self._socket.settimeout(SEND_SECONDS)
+        self._readable = select.poll()
+        self._readable.register(self._socket, select.POLLIN)
+        self._writable = select.poll()
+        self._writable.register(self._socket, select.POLLOUT)
         self._sending = threading.Lock()
         self._raw = bytearray()
         self._out = bytearray()
@@ -58,7 +64,8 @@ class Line:
         """Say that we live, unless a frame is being sent, which says it as well. Never raises."""
         if self._sending.acquire(blocking=False):
             try:
-                self._socket.sendall(pack({"op": "ping"}))
+                if self._writable.poll(0):
+                    self._socket.sendall(pack({"op": "ping"}))
             except OSError:
                 return  # whoever uses the slot next learns it
             finally:
@@ -98,7 +105,7 @@ class Line:
         if left <= 0:
             raise SlotLost(f"the container says nothing; last: {self.errors[-500:]}")
         try:
-            if not select.select([self._socket], [], [], left)[0]:
+            if not self._readable.poll(left * 1000):
                 return
             data = self._socket.recv(CHUNK)
         except (OSError, ValueError) as error:

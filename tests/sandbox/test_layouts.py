@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest_asyncio
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import SandboxUnavailable
-from ocils.domain.judging import Broken, Failed, Passed, Plan, TestId, Verdict
+from ocils.domain.judging import Broken, Failed, Passed, Plan, Probe, TestId, Verdict
 from ocils.domain.text import Document
 from ocils.workspace.disk import DiskWorkspace
 
@@ -182,14 +183,92 @@ async def test_a_src_layout_found_by_an_editable_install(
 
 
 async def test_the_running_interpreter_serves_a_workspace_without_its_own(make: Maker) -> None:
+    """It has plugins: tests in a random order, hypothesis, asyncio, time limits."""
+    text = """
+        import asyncio, sys
+        import pytest
+        from hypothesis import given, strategies
+
+        def test_prefix():
+            assert sys.prefix == PREFIX
+
+        @pytest.mark.asyncio
+        async def test_async():
+            await asyncio.sleep(0)
+
+        @given(strategies.integers())
+        def test_all(number):
+            assert number + 0 == number
+
+        @pytest.mark.timeout(30)
+        def test_limited():
+            pass
+    """
+    yard = await make({"test_p.py": text.replace("PREFIX", repr(sys.prefix))}, python=None)
+    first = await yard.judge()
+    assert isinstance(first, Passed), first
+    second = await yard.judge()
+    assert [each.test for each in first.cases] == [each.test for each in second.cases]
+    ids = tuple(sorted(each.test for each in first.cases))
+    asked = await yard.judge((), Plan(tests=ids))
+    assert isinstance(asked, Passed)
+    assert tuple(each.test for each in asked.cases) == ids
+
+
+def other_pythons() -> list[Path]:
+    """Return interpreters of other versions that this machine has, found by their files."""
+    here = Path(sys.base_prefix).parent.glob("3.1[2-9]*/bin/python3.1[2-9]")
+    names = (shutil.which(f"python3.{minor}") for minor in range(12, 20))
+    found = [*here, *(Path(each) for each in names if each is not None)]
+    return sorted(each for each in found if f"{each.name}" != f"python3.{sys.version_info[1]}")
+
+
+async def test_the_workspaces_python_may_be_another_version(
+    tmp_path: Path, environment: str, make: Maker
+) -> None:
+    """From 3.12 on the lines are watched in another way."""
+    # pyenv's shims are scripts and say nothing of where the interpreter is.
+    others = [each for each in other_pythons() if each.read_bytes()[:4] == b"\x7fELF"]
+    if not others:
+        pytest.skip("no other Python 3.12 or later is installed here")
+    python = others[0].resolve()
+    inside = tmp_path / "work" / ".venv"
+    (inside / "bin").mkdir(parents=True)
+    (inside / "pyvenv.cfg").write_text(
+        f"home = {python.parent}\ninclude-system-site-packages = false\n"
+    )
+    (inside / "bin/python").symlink_to(python)
+    site = inside / "lib" / python.name / "site-packages"
+    site.mkdir(parents=True)
+    packages = next(Path(environment).parent.parent.glob("lib/*/site-packages"))
+    (site / "packages.pth").write_text(f"{packages}\n")
     yard = await make(
         {
-            "test_p.py": "import sys\n\ndef test_prefix():\n    assert sys.prefix == "
-            f"{sys.prefix!r}\n"
+            "m.py": """
+                def f(x):
+                    if x:
+                        return [y for y in
+                                range(x)]
+                    return None
+            """,
+            "test_m.py": """
+                import sys, m
+                def test_version():
+                    assert "%d.%d" % sys.version_info[:2] in "VERSION"
+                def test_f():
+                    assert m.f(2) == [0, 1]
+            """.replace("VERSION", python.name),
         },
         python=None,
     )
-    assert isinstance(await yard.judge(), Passed)
+    probe = Probe(f"{yard.root}/m.py", 1, 5)
+    for fresh in (False, True):
+        verdict = await yard.judge((), Plan(probe=probe, fresh=fresh))
+        assert isinstance(verdict, Passed), verdict
+        assert verdict.coverage is not None
+        lines = {each.test: each.lines for each in verdict.coverage.tests}
+        assert lines == {"test_m.py::test_version": (), "test_m.py::test_f": (2, 3, 4)}
+        assert verdict.coverage.collection == (1,)
 
 
 async def test_a_workspace_that_pytest_itself_imports_is_not_judged_by_a_fork(

@@ -281,6 +281,16 @@ async def test_lines_are_known_by_test_and_for_the_import(shop: Yard, fresh: boo
     assert set(second.lines) == {3, 5, 6, 7, 8, 9, 10, 11, 12}
 
 
+async def test_a_new_file_in_a_new_folder_is_there_for_its_own_run_only(shop: Yard) -> None:
+    path = "tests/new/deep/test_more.py"
+    text = "from shop import price\n\ndef test_more():\n    assert price(10, 0) == 10\n"
+    for _ in range(2):
+        verdict = await shop.try_text(path, text, f"{path}::test_more")
+        assert isinstance(verdict, Passed), verdict
+    verdict = await shop.judge()
+    assert {each.test for each in verdict.cases} == set(TESTS)
+
+
 async def test_edits_outside_the_workspace_or_overlapping_are_refused(shop: Yard) -> None:
     with pytest.raises(StaleTarget):
         await shop.judge((Edit("/etc/passwd", Span(0, 1), "x"),))

@@ -14,39 +14,13 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager
-from typing import Iterator, Sequence, Tuple
+from typing import Iterator, Sequence
 
+from .entries import Entry, Identity, identity
 from .owners import CANDIDATE, SOURCES, acting_as, owner_of
 from .scratch import remove
 
 SECOND = 10**9
-
-Identity = Tuple[int, int, int]
-"""Inode, ctime in nanoseconds, mode."""
-
-
-class Entry:
-    """One file, link or folder as the host sent it; ``path`` is relative to the root."""
-
-    __slots__ = ("data", "kind", "link", "mode", "mtime", "path")
-
-    def __init__(
-        self, path: str, kind: str, mode: int, mtime: int, link: str, data: bytes = b""
-    ) -> None:
-        self.path = path
-        self.kind = kind
-        self.link = link
-        self.mtime = mtime
-        self.data = data
-        # Readable for both users, never set-id, never writable for others.
-        self.mode = (mode | 0o444) & 0o755 | (0o111 if mode & 0o100 else 0)
-        if kind == "folder":
-            self.mode |= 0o755
-
-
-def _identity(path: str) -> Identity:
-    found = os.lstat(path)
-    return (found.st_ino, found.st_ctime_ns, found.st_mode)
 
 
 class Tree:
@@ -93,8 +67,10 @@ class Tree:
         for path, data in files.items():
             known = self._entries.get(path)
             entry = known or Entry(path, "file", 0o644, self._clock * SECOND, "")
+            with acting_as(CANDIDATE):
+                os.makedirs(os.path.dirname(f"{self.root}/{path}"), exist_ok=True)
             self._put(entry, data, entry.mtime + self._clock * SECOND)
-            self._files[path] = _identity(f"{self.root}/{path}")
+            self._files[path] = identity(f"{self.root}/{path}")
             (self._edited if known else self._added).add(path)
 
     def restore(self) -> list[str]:
@@ -107,15 +83,15 @@ class Tree:
                 if not os.path.isdir(self._absolute(path)):
                     os.makedirs(self._absolute(path))
         touched |= self._files.keys() - found
+        touched -= self._added
         tampered = sorted(each for each in touched if owner_of(each) == SOURCES)
         for path in touched | self._edited:
-            if path in self._added:
-                continue
             entry = self._entries[path]
             self._put(entry, entry.data, entry.mtime)
-            self._files[path] = _identity(f"{self.root}/{path}")
+            self._files[path] = identity(f"{self.root}/{path}")
         for path in self._added:
-            self._unlink(path)
+            if os.path.isdir(os.path.dirname(f"{self.root}/{path}")):
+                self._unlink(path)
             self._files.pop(path, None)
         self._edited.clear()
         self._added.clear()
@@ -264,7 +240,7 @@ class Tree:
                     os.chmod(place, entry.mode)
                     os.utime(place, ns=(entry.mtime, entry.mtime))
         self._files = {
-            each.path: _identity(f"{self.root}/{each.path}")
+            each.path: identity(f"{self.root}/{each.path}")
             for each in self._entries.values()
             if each.kind != "folder"
         }

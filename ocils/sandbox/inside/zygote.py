@@ -47,7 +47,7 @@ def load_pytest() -> str:
         os.chdir(WARM)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             pytest.main(
-                ["-p", "no:cacheprovider", "-q", "-c", "/dev/null", f"--rootdir={WARM}", WARM]
+                ["-o", f"cache_dir={WARM}", "-q", "-c", "/dev/null", f"--rootdir={WARM}", WARM]
             )
     finally:
         os.chdir("/")
