@@ -55,7 +55,6 @@ IO_MODULES = frozenset(
 )
 PURE_MAY_IMPORT = {
     "ocils/domain/cancel.py": {"threading"},  # the token is shared between threads on purpose
-    "ocils/source/modules.py": {"io"},  # io.BytesIO lets tokenize find a text's encoding
     "ocils/source/lines.py": {"os"},  # os.path.commonprefix compares texts and touches no file
 }
 

@@ -10,6 +10,7 @@ Not covered: reading files (``workspace/``), finding functions (``source/``).
 from __future__ import annotations
 
 import hashlib
+import tokenize
 from bisect import bisect_left
 from typing import Literal
 
@@ -20,6 +21,20 @@ from ocils.domain.errors import OverlappingEdits, StaleTarget
 def digest(data: bytes) -> str:
     """Return the SHA-256 of ``data`` in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+def declared_encoding(data: bytes) -> str:
+    """Return the encoding that a Python source declares in its first two lines; else UTF-8.
+
+    A byte order mark stays part of the data, so the codec is never one that strips or adds it.
+    """
+    if data.isascii():
+        return "utf-8"
+    try:
+        encoding, _ = tokenize.detect_encoding(iter(data.splitlines(keepends=True)).__next__)
+    except SyntaxError:
+        return "utf-8"
+    return "utf-8" if encoding == "utf-8-sig" else encoding
 
 
 class Span(Value, frozen=True):
@@ -129,7 +144,8 @@ class Snapshot(Value, frozen=True):
         entry = self.find(path)
         if entry is None or entry.kind != "file":
             return None
-        return Document(f"{self.root}/{entry.path}", entry.data)
+        encoding = declared_encoding(entry.data)
+        return Document(f"{self.root}/{entry.path}", entry.data, encoding=encoding)
 
     def relative(self, path: str) -> str:
         """Return ``path`` relative to the root; a path that is already relative stays as it is."""

@@ -17,7 +17,7 @@ from contextlib import aclosing
 import msgspec
 
 from ocils.domain.cancel import CancelToken
-from ocils.domain.errors import StaleTarget
+from ocils.domain.errors import StaleTarget, Unsupported
 from ocils.domain.events import (
     BaselineJudged,
     Cancelled,
@@ -130,6 +130,13 @@ class _Run:
         document = self._snapshot.document(target.path)
         if document is None:
             raise StaleTarget(f"{target.path} is not part of the workspace {self._snapshot.root}")
+        try:
+            document.data.decode(document.encoding)
+        except UnicodeDecodeError as problem:
+            raise Unsupported(
+                f"{target.path} is not written in {document.encoding}",
+                mend="save it as UTF-8, or declare its encoding in the first line",
+            ) from problem
         # The model loads while the tests run: both take about a second.
         loading = asyncio.create_task(self._ports.engine.load())
         try:

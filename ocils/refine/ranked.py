@@ -25,6 +25,7 @@ from ocils.prompt import infill
 from ocils.refine.localize import Suspect
 from ocils.source.edits import SmallEdit, small_edits
 
+_MOST = 2000  # edits considered: long functions have more than a search can judge
 _CHUNK = 128  # edits scored at once: about a second of a small model's work
 TRUST = 0.5  # of the model's gain; measured on mutants with the bundled model
 _WINDOW = 256  # tokens shown for scoring; far lines hardly change the order of near edits
@@ -56,7 +57,7 @@ class RankedEdits:
         self._heap: list[Ranked] = []
         self._order = 0
         weight = {line: s.suspicion for s in reversed(suspects) for line in _lines(s.hole)}
-        edits = small_edits(document, context.target, sorted(weight))
+        edits = small_edits(document, context.target, sorted(weight), _MOST)
         # What may be right without asking the model is scored first.
         self._waiting = sorted(
             ((_weight(edit.hole, weight), edit) for edit in edits),

@@ -8,9 +8,7 @@ Not covered: installed packages, namespace packages without files, ``sys.path`` 
 
 from __future__ import annotations
 
-import io
 import posixpath
-import tokenize
 from collections.abc import Iterator
 
 from tree_sitter import Node
@@ -122,9 +120,7 @@ class Modules:
         """Return the module in the file at ``path`` (relative to the root), or None."""
         if path not in self._known:
             document = self._snapshot.document(path)
-            self._known[path] = (
-                None if document is None else Module(path, SourceTree.of(declared(document)))
-            )
+            self._known[path] = None if document is None else Module(path, SourceTree.of(document))
         return self._known[path]
 
     def named(self, dotted: str, importer: str) -> Module | None:
@@ -195,14 +191,3 @@ def _paths(dotted: str, importer: str) -> Iterator[str]:
         if inside:
             yield path + ".py"
         yield path + "/__init__.py" if path else "__init__.py"
-
-
-def declared(document: Document) -> Document:
-    """Return the document with the encoding that its first two lines declare."""
-    if document.data.isascii():
-        return document
-    try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(document.data).readline)
-    except SyntaxError:
-        return document
-    return Document(document.path, document.data, document.version, document.language, encoding)

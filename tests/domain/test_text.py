@@ -56,3 +56,20 @@ def test_a_snapshot_finds_by_either_path_and_hashes_without_times() -> None:
     later = (*entries[:2], Entry("b/c.py", "file", 0o644, 9, b"y"))
     assert snapshot_hash(later) == snapshot.hash
     assert snapshot_hash((*entries[:2], Entry("b/c.py", "file", 0o755, 1, b"y"))) != snapshot.hash
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding"),
+    [
+        (b"x = 1", "utf-8"),
+        ("\ufeffx = 'é'".encode(), "utf-8"),
+        ("# -*- coding: latin-1 -*-\nx = 'é'".encode("latin-1"), "iso-8859-1"),
+        (b"# coding: nonsense\nx = '\xe9'", "utf-8"),
+    ],
+)
+def test_a_document_knows_its_declared_encoding(data: bytes, encoding: str) -> None:
+    entries = (Entry("a.py", "file", 0o644, 1, data),)
+    document = Snapshot("/w", entries, snapshot_hash(entries)).document("a.py")
+    assert document is not None
+    assert document.encoding == encoding
+    assert document.data == data
