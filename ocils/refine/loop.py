@@ -212,11 +212,12 @@ class _Run:
                 async for event in events:
                     yield event
             self._keep(number, batch, turn, search)
+            # A turn that had a green is not followed by another before that green is settled.
+            async with aclosing(confirmations.settle()) as events:
+                async for event in events:
+                    yield event
             if confirmations.confirmed:
                 break
-        async with aclosing(confirmations.settle()) as events:
-            async for event in events:
-                yield event
         if (best := confirmations.cheapest()) is None:
             yield outcome.exhausted(self.attempts, engine.manifest, self.session, limits)
             return
