@@ -6,6 +6,7 @@ Not covered: what happens on each message (``handlers.py``).
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -16,12 +17,15 @@ from threading import Event, Thread
 from typing import Any
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.io_ import StdoutWriter, run_async
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
 from pygls.protocol.language_server import lsp_method
 
 from ocils import __version__
+from ocils.server.boundary import Boundary
+from ocils.server.commands import Commands
 from ocils.server.desk import Desk
 from ocils.server.handlers import Handlers
 from ocils.server.house import House
@@ -42,6 +46,15 @@ class _Protocol(LanguageServerProtocol):
     def was_shut_down(self) -> bool:
         """Whether the client asked for a shutdown before it left, as it should."""
         return self._shutdown
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """Read a message; a request that cannot be read is answered, so that nobody waits for it."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "id" in data and "method" in data:
+                self._send_response(data["id"], error=error.to_response_error())
+            raise
 
     @lsp_method(types.EXIT)
     def lsp_exit(self, *_: object) -> Generator[Any, Any, None]:
@@ -73,7 +86,9 @@ class OcilsServer(LanguageServer):
     def __init__(self, house: House) -> None:
         super().__init__("ocils", __version__, protocol_cls=_Protocol)
         self.desk = Desk(self, house)
-        self.handlers = Handlers(self.desk)
+        boundary = Boundary(self.desk)
+        self.handlers = Handlers(self.desk, boundary)
+        self.commands = Commands(self.desk, boundary)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Leave what pygls could not handle (a malformed message) in the log; never a pop-up."""
@@ -112,12 +127,12 @@ def make_server(house: House) -> OcilsServer:
         types.CodeLensOptions(resolve_provider=False),
     )
     _feature(server, types.SHUTDOWN, _shutdown(handlers))
-    _command(server, CommandName.REFINE, handlers.refine)
-    _command(server, CommandName.GENERATE, handlers.generate)
-    _command(server, CommandName.RUN_TESTS, handlers.run_tests)
-    _command(server, CommandName.APPLY_KEPT, handlers.apply_kept)
-    _command(server, CommandName.CANCEL, handlers.cancel)
-    _command(server, CommandName.STATUS, handlers.status)
+    _command(server, CommandName.REFINE, server.commands.refine)
+    _command(server, CommandName.GENERATE, server.commands.generate)
+    _command(server, CommandName.RUN_TESTS, server.commands.run_tests)
+    _command(server, CommandName.APPLY_KEPT, server.commands.apply_kept)
+    _command(server, CommandName.CANCEL, server.commands.cancel)
+    _command(server, CommandName.STATUS, server.commands.status)
     return server
 
 
@@ -183,6 +198,9 @@ async def serve_streams(server: OcilsServer, reader: asyncio.StreamReader, write
 
 def _run(serve: Callable[[], Any]) -> None:
     """Run until done; SIGTERM and SIGINT end it as a client's leaving would."""
+
+    # What was imported stays; looking at all of it again and again would cost every keystroke.
+    gc.freeze()
 
     async def whole() -> None:
         task = asyncio.ensure_future(serve())

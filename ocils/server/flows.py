@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import assert_never
+from typing import NamedTuple, assert_never
 from uuid import uuid4
 
 from lsprotocol import types
@@ -47,10 +47,12 @@ _KIND = types.MessageType
 async def _progress(desk: Desk, run: Run) -> AsyncIterator[ProgressBar]:
     bar = ProgressBar(desk.server, f"ocils-{run.id}", run.cancel)
     await bar.open(run.title)
+    end = "failed"
     try:
         yield bar
+        end = "done"
     finally:
-        bar.close("cancelled" if run.token.cancelled else "done")
+        bar.close("cancelled" if run.token.cancelled else end)
 
 
 async def refine_target(desk: Desk, run: Run, target: EditTarget, task: Task) -> None:
@@ -75,9 +77,10 @@ async def refine_target(desk: Desk, run: Run, target: EditTarget, task: Task) ->
         heard = await _listen(desk, run, bar, events, snapshot, sketch, owner)
         if heard.proposal is not None and heard.baseline is not None and not run.token.cancelled:
             found = Found(heard.proposal, heard.baseline, snapshot, settings.tests)
-            await _deliver(desk, run, found, workspace, ports)
+            said: _Said | None = await _deliver(desk, run, found, workspace, ports)
         else:
-            _conclude(desk, run, heard, sketch, owner)
+            said = _conclude(desk, run, heard, sketch, owner)
+    _say(desk, said)
 
 
 async def run_target(desk: Desk, run: Run, target: EditTarget | None, path: str) -> None:
@@ -92,7 +95,8 @@ async def run_target(desk: Desk, run: Run, target: EditTarget | None, path: str)
         sketch = Sketch(snapshot, desk.documents, target)
         events = run_tests(target, snapshot, ports, run.token, paths)
         heard = await _listen(desk, run, bar, events, snapshot, sketch, owner)
-        _conclude(desk, run, heard, sketch, owner)
+        said = _conclude(desk, run, heard, sketch, owner)
+    _say(desk, said)
 
 
 async def apply_kept(desk: Desk, run: Run, found: Found) -> None:
@@ -100,7 +104,21 @@ async def apply_kept(desk: Desk, run: Run, found: Found) -> None:
     async with _progress(desk, run) as bar:
         bar.report("confirming on the present text", 90)
         workspace = desk.workspace_of(found.proposal.target.path)
-        await _deliver(desk, run, found, workspace, desk.house.ports(workspace.root))
+        said = await _deliver(desk, run, found, workspace, desk.house.ports(workspace.root))
+    _say(desk, said)
+
+
+class _Said(NamedTuple):
+    """What the user is told at the end, behind the progress's end, so that it stays to be read."""
+
+    text: str
+    kind: types.MessageType = _KIND.Info
+
+
+def _say(desk: Desk, said: _Said | None) -> None:
+    if said is not None:
+        desk.say(said.text, said.kind)
+    desk.refresh_lenses()
 
 
 class _Heard:
@@ -153,7 +171,8 @@ async def _prepare(
     snapshot = await workspace.snapshot(desk.documents.buffers(workspace.root))
     document = snapshot.document(path)
     if document is None:
-        left = next((each for each in snapshot.left_out if each.startswith(path)), "")
+        relative = snapshot.relative(path)
+        left = next((each for each in snapshot.left_out if each.startswith(relative)), "")
         raise StaleTarget(
             f"{path} is not part of the workspace {workspace.root}"
             + (f" ({left})" if left else ""),
@@ -194,8 +213,8 @@ async def _meant(desk: Desk, run: Run, target: EditTarget, snapshot: Snapshot) -
     return names[answer.title]
 
 
-async def _deliver(desk: Desk, run: Run, found: Found, workspace: Workspace, ports: Ports) -> None:
-    """Bring a confirmed proposal into the editor, and say what came of it."""
+async def _deliver(desk: Desk, run: Run, found: Found, workspace: Workspace, ports: Ports) -> _Said:
+    """Bring a confirmed proposal into the editor; return what came of it."""
     proposal = found.proposal
     target = proposal.target
     owner = key(target.path, target.name)
@@ -210,10 +229,10 @@ async def _deliver(desk: Desk, run: Run, found: Found, workspace: Workspace, por
             now = relocate_in_editor(desk, target) or answer.target
             sketch = Sketch(found.snapshot, desk.documents, target)
             desk.findings.put(owner, sketch.unexecuted(proposal, now))
-            desk.say(_applied_message(proposal, answer))
+            return _Said(_applied_message(proposal, answer))
         case Kept(why=why):
             desk.kept[owner] = found
-            desk.say(
+            return _Said(
                 f"`{target.name}`: an edit that turns {_tests(len(proposal.mended))} green was "
                 f"found, and was not applied: {why}. It is kept: use the code action "
                 '"Apply the verified edit" or refine again',
@@ -221,10 +240,9 @@ async def _deliver(desk: Desk, run: Run, found: Found, workspace: Workspace, por
             )
         case Doubtful(why=why):
             desk.kept[owner] = found
-            desk.say(f"`{target.name}`: {why}", _KIND.Error)
+            return _Said(f"`{target.name}`: {why}", _KIND.Error)
         case _:
             assert_never(answer)
-    desk.refresh_lenses()
 
 
 def relocate_in_editor(desk: Desk, target: EditTarget) -> EditTarget | None:
@@ -233,23 +251,21 @@ def relocate_in_editor(desk: Desk, target: EditTarget) -> EditTarget | None:
     return relocate(opened.tree, target) if opened is not None and opened.tree else None
 
 
-def _conclude(desk: Desk, run: Run, heard: _Heard, sketch: Sketch, owner: str) -> None:
-    """Say why a run ended without an edit."""
+def _conclude(desk: Desk, run: Run, heard: _Heard, sketch: Sketch, owner: str) -> _Said | None:
+    """Leave what is to be seen of a run without an edit; return why it ended."""
     last = heard.last
     if run.token.cancelled or last is None or isinstance(last, Cancelled):
         best = last.best if isinstance(last, Cancelled) else None
         desk.note(f"{run.title}: cancelled{_best(best)}")
-        return
+        return None
     if isinstance(last, Blocked):
-        desk.say(f"{run.title}: stopped, it needs {last.need.what}", _KIND.Warning)
-        return
+        return _Said(f"{run.title}: stopped, it needs {last.need.what}", _KIND.Warning)
     message = last.message + _best(last.best)
     if last.outcome == "exhausted" and last.session is not None:
         desk.findings.add(owner, sketch.exhausted(message))
     if last.verdict is not None:
         desk.findings.add(owner, sketch.broken(last.verdict))
-    desk.say(message, _SEVERITY[last.outcome])
-    desk.refresh_lenses()
+    return _Said(message[:1].upper() + message[1:], _SEVERITY[last.outcome])
 
 
 _SEVERITY = {

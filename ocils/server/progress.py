@@ -37,6 +37,7 @@ from ocils.domain.judging import (
     Unjudged,
     Verdict,
 )
+from ocils.domain.model import StrategyName
 from ocils.domain.session import Candidate
 from ocils.domain.target import Hole
 from ocils.domain.text import Snapshot
@@ -94,8 +95,8 @@ class Story:
                 return f"{count} of {_tests(len(baseline.cases))} red", _BASELINE
             case TurnStarted(number=number, strategy=strategy, hole=hole):
                 self._hole = hole
-                said = f"turn {number}: {strategy}{_lines(hole)}"
-                return said + self._confirming, self.percentage
+                said = f"turn {number}: {_doing(strategy, hole)}"
+                return self._confirming + said, self.percentage
             case CandidateStarted():
                 return None
             case CandidateJudged(judged=judged, count=count, limit=limit):
@@ -103,12 +104,12 @@ class Story:
                 where = self._where(judged.candidate)
                 said = f"judging {count}/{limit}{where}, {outcome(judged.verdict)}"
                 return (
-                    said + self._confirming,
+                    self._confirming + said,
                     _BASELINE + (_SEARCHED - _BASELINE) * (count / limit if limit else 0.0),
                 )
             case Confirming(candidate=candidate):
                 # Judging goes on meanwhile, and must not hide that something was found.
-                self._confirming = "; confirming a green one"
+                self._confirming = "confirming one; "
                 return f"green{self._where(candidate)}; confirming in fresh containers", _SEARCHED
             case Refuted(why=why):
                 self._confirming = ""
@@ -132,9 +133,9 @@ def outcome(verdict: Verdict) -> str:
     """Say in a few words what came of a candidate."""
     match verdict:
         case Passed(cases=cases):
-            return f"{_tests(len(cases))} pass"
+            return "1 test passes" if len(cases) == 1 else f"all {len(cases)} tests pass"
         case Failed(cases=cases):
-            return f"{len([c for c in cases if c.passed])} of {_tests(len(cases))} pass"
+            return f"{len([c for c in cases if c.passed])} of {len(cases)} tests pass"
         case Broken():
             return "the tests cannot be collected"
         case TimedOut(seconds=seconds):
@@ -149,12 +150,21 @@ def _tests(count: int) -> str:
     return "1 test" if count == 1 else f"{count} tests"
 
 
-def _lines(hole: Hole | None) -> str:
-    if hole is None:
-        return " of the whole function"
-    if hole.last <= hole.first:
-        return f" at line {hole.first}"
-    return f" at lines {hole.first} to {hole.last}"
+def _doing(strategy: StrategyName, hole: Hole | None) -> str:
+    where = "the whole function"
+    if hole is not None:
+        where = f"line {hole.first}"
+        if hole.last > hole.first:
+            where = f"lines {hole.first} to {hole.last}"
+    match strategy:
+        case "edit":
+            return "small edits" + ("" if hole is None else f" at {where}")
+        case "infill":
+            return f"filling {where} anew"
+        case "rewrite":
+            return f"rewriting {where}"
+        case "extend":
+            return f"continuing {where}"
 
 
 class ProgressBar:

@@ -159,6 +159,10 @@ def test_action_progress_edit(nvim: Neovim) -> None:
         "Refine delivery until green",
         "Run tests of delivery",
     ]
+    # What came of it is the last thing to be read, and the lens is gone.
+    bottom = nvim.screen().splitlines()[-1]
+    assert bottom.startswith("ocils: `delivery` mended"), bottom
+    nvim.until(lambda: "Run | Refine" not in nvim.screen(), "no lens")
     kinds = nvim.kinds()
     assert kinds[0] == "begin"
     assert kinds[-1] == "end"

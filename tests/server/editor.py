@@ -219,21 +219,22 @@ class Editor:
             here,
             types.CodeActionContext(context.pop("diagnostics", []), **context),
         )
-        answer = await self._request(types.TEXT_DOCUMENT_CODE_ACTION, params)
+        answer = await self.ask(types.TEXT_DOCUMENT_CODE_ACTION, params)
         return [_plain(each) for each in answer or []]
 
     async def lenses(self, uri: str) -> list[Any]:
         """Ask for code lenses."""
         params = types.CodeLensParams(types.TextDocumentIdentifier(uri))
-        answer = await self._request(types.TEXT_DOCUMENT_CODE_LENS, params)
+        answer = await self.ask(types.TEXT_DOCUMENT_CODE_LENS, params)
         return [_plain(each) for each in answer or []]
 
     async def run(self, command: str, *arguments: object) -> Any:
         """Execute a command."""
         params = types.ExecuteCommandParams(command, list(arguments))
-        return await self._request(types.WORKSPACE_EXECUTE_COMMAND, params)
+        return await self.ask(types.WORKSPACE_EXECUTE_COMMAND, params)
 
-    async def _request(self, method: str, params: object) -> Any:
+    async def ask(self, method: str, params: object) -> Any:
+        """Send a request and wait for its answer."""
         sent = self.client.protocol.send_request_async(method, params)
         return await asyncio.wait_for(sent, self.patience)
 
@@ -267,8 +268,8 @@ class Editor:
         return [kind for kind, _ in self.progress]
 
     def said(self, text: str) -> bool:
-        """Tell whether a message contains ``text``."""
-        return any(text in message for _, message in self.messages)
+        """Tell whether a message contains ``text``, whatever the case."""
+        return any(text.lower() in message.lower() for _, message in self.messages)
 
     def marks(self, uri: str) -> list[tuple[int, str]]:
         """Return line (1-based) and message of a document's diagnostics."""

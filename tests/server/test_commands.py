@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +234,31 @@ async def test_an_unknown_command_is_an_error_to_the_client(table: Table) -> Non
         await table.editor.run("ocils.nonsense")
 
 
+async def test_garbage_on_the_wire_is_answered_or_passed_over(table: Table) -> None:
+    editor = table.editor
+    writer: Any = editor.client.protocol.writer
+    for body in (
+        b"{not json",
+        b'{"jsonrpc": "2.0", "method": "textDocument/didChange", "params": {"oops": 1}}',
+        b'{"jsonrpc": "2.0", "method": "no/such/notification", "params": {}}',
+        b"[1, 2]",
+    ):
+        writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    # A request that cannot be read is answered all the same: somebody waits for it.
+    answer: Future[Any] = Future()
+    protocol: Any = editor.client.protocol
+    protocol._request_futures["bad"] = answer
+    body = b'{"jsonrpc": "2.0", "id": "bad", "method": "textDocument/codeAction", "params": {}}'
+    writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    with pytest.raises(Exception, match="Invalid Params"):
+        await asyncio.wait_for(asyncio.wrap_future(answer), 20)
+    with pytest.raises(Exception, match="no/such"):
+        await editor.ask("no/such/request", {})
+    uri = editor.open(table.code)
+    assert len(await titles(editor, uri, "total = 0")) == 2
+    assert editor.messages == []
+
+
 async def test_status(rig: Rig, table: Table) -> None:
     editor = table.editor
     uri = editor.open(table.code)
@@ -349,3 +377,15 @@ async def test_actions_in_a_file_of_10_000_lines_are_instant(rig: Rig) -> None:
         took.append(time.perf_counter() - started)
         assert len(actions) == 2
     assert sorted(took)[len(took) // 2] < 0.5
+
+
+def test_starting_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, ocils.server.app, ocils.wiring\n"
+        "heavy = {'ctranslate2', 'docker', 'tokenizers', 'torch', 'numpy', 'requests', 'rich'}\n"
+        "print(*sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == []

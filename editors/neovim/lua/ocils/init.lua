@@ -68,6 +68,14 @@ local function any_client()
   end
 end
 
+local function send(client, method, params, answered, buffer)
+  -- 0.11 made methods of what used to be plain functions.
+  if vim.fn.has('nvim-0.11') == 1 then
+    return client:request(method, params, answered, buffer)
+  end
+  return client.request(method, params, answered, buffer)
+end
+
 local function request(client, command, argument)
   local params = { command = command, arguments = { argument } }
   local function answered(problem)
@@ -75,11 +83,7 @@ local function request(client, command, argument)
       vim.notify('ocils: ' .. (problem.message or vim.inspect(problem)), vim.log.levels.ERROR)
     end
   end
-  -- 0.11 made methods of what used to be plain functions.
-  if vim.fn.has('nvim-0.11') == 1 then
-    return client:request('workspace/executeCommand', params, answered, 0)
-  end
-  return client.request('workspace/executeCommand', params, answered, 0)
+  return send(client, 'workspace/executeCommand', params, answered, 0)
 end
 
 local function here(client)
@@ -158,14 +162,29 @@ local function is_attached(buffer)
   return #clients(buffer) > 0
 end
 
+-- vim.lsp.codelens.refresh() drops what is asked for while it waits, and up to 0.9 leaves the last
+-- lens standing when there is none any more. So we ask ourselves, and let it draw.
 local function refresh_lens(buffer)
   if not (vim.api.nvim_buf_is_loaded(buffer) and is_attached(buffer)) then
     return
   end
   if vim.lsp.codelens.enable then
     vim.lsp.codelens.enable(true, { bufnr = buffer })
-  elseif buffer == vim.api.nvim_get_current_buf() then
-    vim.lsp.codelens.refresh()
+    return
+  end
+  for _, client in pairs(clients(buffer)) do
+    local params = { textDocument = { uri = vim.uri_from_bufnr(buffer) } }
+    local function answered(problem, result, context)
+      if problem or not vim.api.nvim_buf_is_loaded(buffer) then
+        return
+      end
+      local namespaces = vim.lsp.codelens.__namespaces
+      if namespaces then
+        vim.api.nvim_buf_clear_namespace(buffer, namespaces[client.id], 0, -1)
+      end
+      vim.lsp.codelens.on_codelens(problem, result or {}, context)
+    end
+    send(client, 'textDocument/codeLens', params, answered, buffer)
   end
 end
 
