@@ -17,7 +17,7 @@ from rich.console import Console
 
 from ocils.bench.mend import Mended, Record, mend
 from ocils.bench.mutants import Mutant, mutants_of, spread
-from ocils.console import Narrator, print_difference
+from ocils.console import Narrator
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import UsageError
 from ocils.domain.events import ProposalReady
@@ -98,7 +98,7 @@ async def _show(
     where = f"{clean.relative(mutant.path)}, line {mutant.line}"
     _say(console, "")
     _say(console, f"the bug: {mutant.operator} in {mutant.function} ({where})", style="bold")
-    print_difference(console, _difference(document, broken, clean))
+    _draw(console, _difference(document, broken, clean))
     fixed = None
     mended: Mended | None = None
     run = mend(mutant, clean, workspace, ports, limits, cancel, seed)
@@ -115,7 +115,7 @@ async def _show(
     if fixed is not None:
         _say(console, "")
         _say(console, f"mended: {_spent(mended)}", style="bold green")
-        print_difference(console, _difference(broken, fixed, clean))
+        _draw(console, _difference(broken, fixed, clean))
         same = "the very program that the bug was planted in"
         other = "another text than the bug was planted in; all tests agree with it"
         _say(console, same if mended.same_as_original else other)
@@ -132,6 +132,11 @@ def _difference(before: Document, after: Document, snapshot: Snapshot) -> str:
     old = before.data.decode(before.encoding, "replace").splitlines()
     new = after.data.decode(after.encoding, "replace").splitlines()
     return "\n".join(difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", n=3, lineterm=""))
+
+
+def _draw(console: Console, difference: str) -> None:
+    for line in difference.splitlines():
+        _say(console, line, {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], ""))
 
 
 def _quote(
