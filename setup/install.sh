@@ -15,10 +15,14 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# Debian keeps dockerd where an ordinary account does not look.
+PATH=$PATH:/usr/sbin:/sbin
+
 cache=.cache
 daemon_pid=$cache/dockerd.pid
 daemon_log=$cache/dockerd.log
 engine_pid=${OCILS_ENGINE_PID:-/var/run/docker.pid} # where any dockerd says that it lives
+engine_socket=${OCILS_ENGINE_SOCKET:-/var/run/docker.sock}
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -35,9 +39,9 @@ as_root() {
     if is_root; then "$@"; else sudo -n "$@"; fi
 }
 
-may_install() {
-    command -v apt-get >/dev/null && { is_root || sudo -n true 2>/dev/null; }
-}
+may_be_root() { is_root || sudo -n true 2>/dev/null; }
+
+may_install() { command -v apt-get >/dev/null && may_be_root; }
 
 apt_install() {
     local log=$cache/apt.log
@@ -152,10 +156,6 @@ start_docker() {
             launch_daemon --iptables=false --ip6tables=false && return
         fi
     fi
-    if ! is_root && [ -S /var/run/docker.sock ] && [ ! -w /var/run/docker.sock ]; then
-        refuse "the Docker engine runs, but $(id -un) may not use it; run this and log in again:" \
-            "    sudo usermod -aG docker $(id -un)"
-    fi
     [ -s "$daemon_log" ] && tail -n 5 "$daemon_log" >&2
     refuse "the Docker engine does not answer; start it (as root: dockerd) and try again"
 }
@@ -196,7 +196,15 @@ look() {
         ;;
     docker)
         docker_answers && return
-        command -v dockerd >/dev/null && command -v docker >/dev/null || packages+=(docker.io iptables)
+        if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
+            packages+=(docker.io iptables)
+        elif ! may_be_root && [ -S "$engine_socket" ] && [ ! -w "$engine_socket" ]; then
+            refuse "the Docker engine is not for $(id -un) to use; run this, and log in again:" \
+                "    sudo usermod -aG docker $(id -un)"
+        elif ! may_be_root; then
+            refuse "the Docker engine does not run, and this account may not start it; as root:" \
+                "    systemctl start docker    (or, without systemd: dockerd &)"
+        fi
         ;;
     nvim) command -v nvim >/dev/null || packages+=(neovim) ;;
     *) refuse "what is '$1'? known: python docker nvim stop" ;;

@@ -60,7 +60,11 @@ class Machine:
             ["bash", "setup/install.sh", *what],
             cwd=self.checkout,
             # The machine's real engine, if there is one, is none of this machine's business.
-            env={"PATH": str(self.bin), "OCILS_ENGINE_PID": str(self.checkout / "engine.pid")},
+            env={
+                "PATH": str(self.bin),
+                "OCILS_ENGINE_PID": str(self.checkout / "engine.pid"),
+                "OCILS_ENGINE_SOCKET": str(self.checkout / "engine.sock"),
+            },
             capture_output=True,
             text=True,
             timeout=60,
@@ -197,6 +201,18 @@ def test_a_changed_lock_makes_the_environment_again(machine: Machine) -> None:
     assert "--require-hashes -r requirements.lock" in installs[0]
     assert installs[1].endswith("install --no-deps -e .")
     assert machine.install("python") == (0, "")
+
+
+def test_an_ordinary_account_is_told_how_to_start_the_daemon(machine: Machine) -> None:
+    machine.have_environment()
+    machine.have("id", "echo 1000")
+    machine.have("docker", "exit 1")
+    machine.have("dockerd")
+    code, said = machine.install("docker")
+    assert code == 3
+    assert "systemctl start docker" in said
+    assert "dockerd " not in [call[:8] for call in machine.calls()]
+    assert not (machine.checkout / ".cache").exists()
 
 
 def test_a_daemon_that_does_not_come_up_is_explained(machine: Machine) -> None:
