@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from ocils.domain.judging import FailureClass
+from ocils.sandbox.inside.owners import JUDGED
 
 Record = Mapping[str, Any]
 BrokenKind = Literal["syntax", "import", "collection", "report", "empty"]
@@ -19,10 +20,15 @@ ISOLATED = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, err
 MISSING = re.compile(r"No module named '([^']+)'")
 
 
-def failure_class(record: Record) -> FailureClass:
-    """Class of a failed test's exception."""
+def failure_class(record: Record, *, from_edit: bool = False) -> FailureClass:
+    """Class of a failed test's exception; ``from_edit``: the changed code itself raised it.
+
+    A test that may not write a judged file is red for isolation, a candidate that tries is not.
+    """
     chain = record.get("chain", ())
     if any(_isolated(link) for link in chain):
+        return "isolation"
+    if not from_edit and any(_refused(link) for link in chain):
         return "isolation"
     names = set(chain[0][0]) if chain else set()
     text = str(chain[0][4]) if chain else str(record.get("message", ""))
@@ -74,6 +80,11 @@ def _isolated(link: list[Any]) -> bool:
     if "gaierror" in names or number in ISOLATED:
         return True
     return "Read-only file system" in text or "Network is unreachable" in text
+
+
+def _refused(link: list[Any]) -> bool:
+    names, _, _, path, _ = link
+    return "PermissionError" in names and path.endswith(JUDGED)
 
 
 def _first(text: str) -> str:

@@ -15,7 +15,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import SandboxUnavailable
@@ -83,23 +83,37 @@ class DockerSandbox:
         return f"container (host runtime{engine})"
 
     async def warm(self, snapshot: Snapshot, cancel: CancelToken) -> None:
-        """Fill every slot with ``snapshot``; raises ``SandboxUnavailable``."""
+        """Fill every slot with ``snapshot``; raises ``SandboxUnavailable``.
+
+        A flipped ``cancel`` returns at once; what was being started is kept for later.
+        """
+        loop = asyncio.get_running_loop()
+        stopped = asyncio.Event()
+
+        def flip() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(stopped.set)
+
         async with self._warming:
-            if cancel.cancelled:
-                return
             # All are held until the last one is there, else one slot would be taken twice.
             everyone = asyncio.Barrier(self._width)
+            stop = loop.create_task(stopped.wait())
             tasks = [
-                asyncio.create_task(self._warm_one(snapshot, everyone)) for _ in range(self._width)
+                loop.create_task(self._warm_one(snapshot, everyone)) for _ in range(self._width)
             ]
+            warmed = asyncio.gather(*tasks)
+            either: set[asyncio.Future[Any]] = {warmed, stop}
+            with cancel.watch(flip):
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            for task in (stop, *tasks):
+                task.cancel()
+            await asyncio.gather(*tasks, stop, warmed, return_exceptions=True)
+            if cancel.cancelled:
+                return
             try:
-                await asyncio.gather(*tasks)
+                await warmed
             except SlotLost as error:
                 raise SandboxUnavailable(f"a container was lost: {error}") from error
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def judge(
         self,
@@ -165,11 +179,28 @@ class DockerSandbox:
 
     async def _warm_one(self, snapshot: Snapshot, everyone: asyncio.Barrier) -> None:
         async with self._gate:
-            slot = await self._in_thread(self._slots.take, snapshot, fresh=False)
+            slot = await self._take_warm(snapshot)
             try:
                 await everyone.wait()
             finally:
                 self._slots.give_back(slot)
+
+    async def _take_warm(self, snapshot: Snapshot) -> Slot:
+        """Take a warm slot; one that comes after its taker was cancelled is kept."""
+        loop = asyncio.get_running_loop()
+        coming = loop.run_in_executor(
+            self._threads, lambda: self._slots.take(snapshot, fresh=False)
+        )
+
+        def keep(late: asyncio.Future[Slot]) -> None:
+            if not late.cancelled() and late.exception() is None:
+                self._slots.give_back(late.result())
+
+        try:
+            return await asyncio.shield(coming)
+        except asyncio.CancelledError:
+            coming.add_done_callback(keep)
+            raise
 
     async def _work(self, job: _Job) -> None:
         """Judge one candidate, and a second time when its slot is lost under it."""

@@ -19,6 +19,7 @@ from ocils.domain.judging import (
     CaseResult,
     Coverage,
     Failed,
+    FailureClass,
     Frame,
     Killed,
     Outcome,
@@ -181,14 +182,15 @@ class Report:
         if outcome == "xfailed" and not record.get("marked", True) and self._from_edit(frames):
             # The candidate itself declared the failure to be expected.
             outcome, message = "failed", f"the changed code called xfail: {message}"
+        kind: FailureClass = ""
+        if outcome in ("failed", "error"):
+            kind = failure_class(record, from_edit=self._from_edit(frames))
         case = CaseResult(
             TestId(name),
             outcome,
             seconds=float(record.get("seconds", 0.0)),
             message=message,
-            kind=""
-            if outcome in ("passed", "xpassed", "xfailed", "skipped")
-            else failure_class(record),
+            kind=kind,
             frames=frames,
             report=str(record.get("report", "")),
             output=str(record.get("output", "")),

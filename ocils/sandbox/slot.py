@@ -91,39 +91,47 @@ class Slot:
         self.snapshot = snapshot
 
     def start_zygote(self, modules: Sequence[str] = (), *, warm: bool = True) -> None:
-        """Start the process that candidates are forked from. Raises ``SandboxUnavailable``."""
+        """Start the process that candidates are forked from. Raises ``SandboxUnavailable``.
+
+        A fork keeps only one thread, so what starts threads is left for the candidates to do:
+        first the early imports, then the rehearsal of pytest with its plugins.
+        """
+        threads = self._start_zygote(modules, warm=warm, rehearse=warm)
+        if warm and threads > 1 and modules:
+            threads = self._start_zygote((), warm=True, rehearse=True)
+        if warm and threads > 1:
+            threads = self._start_zygote((), warm=True, rehearse=False)
+        self.modules = tuple(modules)
+        self.level = 1 if warm and threads == 1 and not self.stale else 0
+
+    def _start_zygote(self, modules: Sequence[str], *, warm: bool, rehearse: bool) -> int:
+        """Start it once; returns how many threads it has."""
+        python = self._runtime.interpreter.python
         answer = self._ask(
             {
                 "op": "zygote",
-                "python": self._runtime.interpreter.python,
+                "python": python,
                 "environment": self._runtime.environment_inside,
                 "env": {**dict(self._runtime.environ), "PYTHONHASHSEED": "0"},
                 "modules": list(modules),
                 "warm": warm,
+                "rehearse": rehearse,
                 "seconds": ZYGOTE_SECONDS,
             },
             seconds=ZYGOTE_SECONDS + GRACE_SECONDS,
         )
         if answer.get("dead"):
             raise SandboxUnavailable(
-                f"{self._runtime.interpreter.python} does not start in the container",
+                f"{python} does not start in the container",
                 mend=f"see what it said: {self._line.errors[-500:] or 'nothing'}",
             )
         if answer["problem"]:
-            python = self._runtime.interpreter.python
             raise SandboxUnavailable(
                 f"pytest cannot be imported by {python} ({answer['problem']})",
                 mend=f"install pytest into it: {python} -m pip install pytest",
             )
         self.stale = tuple(answer["stale"])
-        self.modules = tuple(modules)
-        threads = int(answer["threads"])
-        if threads > 1 and modules:
-            # A fork keeps only one thread: better to import late than to fork half a library.
-            self.start_zygote(warm=warm)
-            self.modules = tuple(modules)
-            return
-        self.level = 1 if warm and threads == 1 and not self.stale else 0
+        return int(answer["threads"])
 
     def prime(self, priming: Priming) -> None:
         """Take over what a run of the original taught another slot, or this one."""

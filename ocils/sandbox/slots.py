@@ -68,7 +68,8 @@ class Slots:
     def give_back(self, slot: Slot) -> None:
         """Keep ``slot`` for the next candidate."""
         with self._lock:
-            self._free.append(slot)
+            if slot in self._all:
+                self._free.append(slot)
 
     def discard(self, slot: Slot) -> None:
         """Remove ``slot``'s container."""

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import SandboxUnavailable
-from ocils.domain.judging import Broken, Failed, Passed, Plan, Probe, TestId, Verdict
+from ocils.domain.judging import Broken, Failed, Passed, Plan, Probe, TestId, Unjudged, Verdict
 from ocils.domain.text import Document
 from ocils.workspace.disk import DiskWorkspace
 
@@ -350,3 +350,19 @@ async def test_data_that_a_test_writes_belongs_to_it(make: Maker) -> None:
     )
     for _ in range(3):
         assert isinstance(await yard.judge(), Passed)
+
+
+async def test_a_test_that_writes_a_judged_file_is_red_for_isolation(make: Maker) -> None:
+    yard = await make(
+        {
+            "setup.cfg": "[metadata]\n",
+            "test_w.py": """
+                import pathlib
+                def test_w():
+                    (pathlib.Path(__file__).parent / "setup.cfg").write_text("x")
+            """,
+        }
+    )
+    verdict = await yard.judge()
+    assert isinstance(verdict, Unjudged)
+    assert verdict.why == "isolation"

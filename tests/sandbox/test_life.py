@@ -83,6 +83,23 @@ async def test_closing_removes_every_container(tmp_path: Path, environment: str)
     assert not set(containers_of(current_owner())) - before
 
 
+async def test_a_cancelled_warming_returns_at_once_and_leaves_nothing(
+    tmp_path: Path, environment: str
+) -> None:
+    yard = await Yard.of(tmp_path / "w", SHOP, environment)
+    before = set(containers_of(current_owner()))
+    cancel = CancelToken()
+    task = asyncio.create_task(yard.sandbox.warm(yard.snapshot, cancel))
+    await asyncio.sleep(0.1)
+    started = time.monotonic()
+    cancel.cancel()
+    await task
+    assert time.monotonic() - started < 1
+    assert isinstance(await yard.judge(), Passed)
+    await yard.sandbox.close()
+    assert not set(containers_of(current_owner())) - before
+
+
 async def test_a_killed_host_leaves_no_container_after_five_seconds(
     tmp_path: Path, environment: str
 ) -> None:

@@ -51,6 +51,7 @@ class Reporter:
         self._before = frozenset(sys.modules)
         self._phases: list[Any] = []
         self._trouble: dict[str, Any] = {}
+        self._again = False
         self._probe: Any | None = None
         if order.get("probe"):
             from . import lines
@@ -165,11 +166,17 @@ class Reporter:
         """Gather the phases; a test that is run again by a plugin starts over."""
         if report.when == "setup":
             self._phases = []
-        if report.outcome != "rerun":
+        if report.outcome == "rerun":
+            self._again = True
+        else:
             self._phases.append(report)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Report the test."""
+        """Report the test, unless a plugin is about to run it again."""
+        if self._again:
+            self._again = False
+            self._phases, self._trouble = [], {}
+            return
         record = failures.summarise(self._phases, self._trouble)
         record["id"] = nodeid
         if self._probe:
