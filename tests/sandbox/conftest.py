@@ -6,15 +6,17 @@ import compileall
 import importlib.util
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from .yard import Yard
+from .yard import Files, Yard
 
 PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py")
+
+Maker = Callable[..., Awaitable[Yard]]
 
 SHOP = {
     "shop.py": """
@@ -89,3 +91,18 @@ async def shop(tmp_path_factory: pytest.TempPathFactory, environment: str) -> As
     await yard.judge()
     yield yard
     await yard.sandbox.close()
+
+
+@pytest_asyncio.fixture
+async def make(tmp_path: Path, environment: str) -> AsyncIterator[Maker]:
+    """Make yards that are closed at the end."""
+    made: list[Yard] = []
+
+    async def of(files: Files, *, python: str | None = environment, width: int = 1) -> Yard:
+        yard = await Yard.of(tmp_path / "work", files, python, width=width)
+        made.append(yard)
+        return yard
+
+    yield of
+    for each in made:
+        await each.sandbox.close()

@@ -5,30 +5,14 @@ Not covered: a candidate that looks for the reporter in its own interpreter; see
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
-from ocils.domain.judging import Broken, Failed, Killed, Passed, TimedOut, Unjudged
+from ocils.domain.judging import Broken, Failed, Killed, Passed
 
 from .conftest import TESTS
-from .yard import Yard, outcomes, replace
+from .yard import GOOD, Yard, assert_unhurt, body, outcomes, replace
 
 pytestmark = [pytest.mark.docker, pytest.mark.asyncio(loop_scope="module")]
-
-GOOD = "def price(amount, percent):\n    return amount - amount * percent / 100\n"
-
-
-def body(code: str, before: str = "") -> str:
-    """Return a shop whose ``price`` runs ``code`` and is wrong."""
-    lines = "\n".join(f"    {line}" for line in code.strip().splitlines())
-    return f"{before}\ndef price(amount, percent):\n{lines}\n    return -1\n"
-
-
-async def assert_unhurt(shop: Yard) -> None:
-    """The next candidate in the slot gets its honest verdict."""
-    verdict = await shop.try_text("shop.py", GOOD, *TESTS)
-    assert isinstance(verdict, Passed), verdict
 
 
 @pytest.mark.parametrize(
@@ -112,121 +96,6 @@ return amount - amount * percent / 100
 async def test_hooks_in_the_candidate_are_not_hooks(shop: Yard) -> None:
     text = body("return -1") + "def pytest_runtest_call(item): pass\n"
     assert isinstance(await shop.try_text("shop.py", text, *TESTS), Failed)
-
-
-async def test_an_endless_loop_with_blocked_signals_ends_at_the_limit(shop: Yard) -> None:
-    code = """
-import signal
-for number in range(1, 65):
-    try:
-        signal.signal(number, signal.SIG_IGN)
-    except (OSError, ValueError):
-        pass
-while True:
-    pass
-"""
-    verdict = await shop.try_text("shop.py", body(code), TESTS[0], seconds=1)
-    assert isinstance(verdict, TimedOut)
-    await assert_unhurt(shop)
-
-
-async def test_a_stopped_process_ends_at_the_limit(shop: Yard) -> None:
-    code = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
-    verdict = await shop.try_text("shop.py", body(code), TESTS[0], seconds=1)
-    assert isinstance(verdict, TimedOut)
-
-
-async def test_a_fork_bomb_ends_at_the_limit(shop: Yard) -> None:
-    code = """
-import os
-while True:
-    try:
-        os.fork()
-    except OSError:
-        pass
-"""
-    started = time.monotonic()
-    verdict = await shop.try_text("shop.py", body(code), TESTS[0], seconds=1)
-    assert not isinstance(verdict, Passed | Failed | Unjudged)
-    assert time.monotonic() - started < 10
-    await assert_unhurt(shop)
-
-
-async def test_a_memory_bomb_is_killed_for_memory(shop: Yard) -> None:
-    code = "held = []\nwhile True:\n    held.append(bytearray(10 << 20))"
-    verdict = await shop.try_text("shop.py", body(code), TESTS[0])
-    assert isinstance(verdict, Killed)
-    assert verdict.why == "memory"
-    await assert_unhurt(shop)
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "while True:\n    print('x' * 65536)",
-        "import os\nwhile True:\n    os.write(1, b'x' * 65536)",
-        "import os\nos.system('yes')",
-    ],
-)
-async def test_an_output_bomb_is_killed_for_output(shop: Yard, code: str) -> None:
-    verdict = await shop.try_text("shop.py", body(code), TESTS[0], seconds=15)
-    assert isinstance(verdict, Killed)
-    # Who writes faster than anyone looks may run into the memory limit first.
-    assert verdict.why in ("output", "memory")
-    await assert_unhurt(shop)
-
-
-async def test_a_full_disk_does_not_reach_the_next(shop: Yard) -> None:
-    code = """
-import itertools
-for number in itertools.count():
-    try:
-        with open(f"/tmp/fill{number}", "wb") as file:
-            file.write(bytes(32 << 20))
-    except OSError:
-        break
-"""
-    assert not isinstance(await shop.try_text("shop.py", body(code), TESTS[0]), Passed)
-    await assert_unhurt(shop)
-
-
-async def test_what_was_left_behind_is_gone(shop: Yard) -> None:
-    code = """
-import os, pathlib, subprocess, sys
-for folder in ("/tmp", "/var/tmp", "/dev/shm", os.path.expanduser("~"), "tests", "."):
-    pathlib.Path(folder, "left").write_text("x")
-    pathlib.Path(folder, "leftdir", "a").mkdir(parents=True)
-    os.chmod(pathlib.Path(folder, "leftdir"), 0)
-pathlib.Path("tests/data.txt").write_text("changed")
-pathlib.Path("tests/data.txt").chmod(0o600)
-subprocess.Popen(["sleep", "100"], start_new_session=True)
-"""
-    await shop.try_text("shop.py", body(code), TESTS[0])
-    look = """
-import os, pathlib
-for folder in ("/tmp", "/var/tmp", "/dev/shm", os.path.expanduser("~"), "tests", "."):
-    assert not [n for n in os.listdir(folder) if n.startswith("left")], folder
-assert pathlib.Path("tests/data.txt").read_text() == "data\\n"
-assert pathlib.Path("tests/data.txt").stat().st_mode & 0o777 == 0o644
-mine = [p for p in os.listdir("/proc") if p.isdigit() and os.stat("/proc/" + p).st_uid == os.getuid()]
-assert mine == [str(os.getpid())], mine
-return amount - amount * percent / 100
-"""
-    verdict = await shop.try_text("shop.py", body(look), *TESTS)
-    assert isinstance(verdict, Passed), verdict
-
-
-async def test_deep_folders_are_removed(shop: Yard) -> None:
-    code = """
-import os
-os.chdir("/tmp")
-for _ in range(1500):
-    os.mkdir("d")
-    os.chdir("d")
-"""
-    await shop.try_text("shop.py", body(code), TESTS[0])
-    look = "import os\nassert 'd' not in os.listdir('/tmp')\nreturn amount * (100 - percent) / 100"
-    assert isinstance(await shop.try_text("shop.py", body(look), *TESTS), Passed)
 
 
 async def test_writing_to_the_tests_is_refused(shop: Yard) -> None:
@@ -325,16 +194,3 @@ async def test_same_size_edits_never_meet_stale_bytecode(shop: Yard) -> None:
     text = document.data.decode().replace("100 - percent", "111 - percent")
     assert isinstance(await shop.judge(replace(shop.snapshot, "shop.py", text)), Failed)
     assert isinstance(await shop.judge(), Passed)
-
-
-async def test_exit_handlers_and_left_threads_do_not_hold_the_verdict_up(shop: Yard) -> None:
-    code = """
-import atexit, threading, time
-atexit.register(time.sleep, 60)
-threading.Thread(target=time.sleep, args=(60,)).start()
-return amount - amount * percent / 100
-"""
-    started = time.monotonic()
-    verdict = await shop.try_text("shop.py", body(code), *TESTS, seconds=15)
-    assert isinstance(verdict, Passed)
-    assert time.monotonic() - started < 8

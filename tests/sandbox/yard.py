@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ocils.domain.cancel import CancelToken
-from ocils.domain.judging import CaseResult, Plan, TestId, Verdict
+from ocils.domain.judging import CaseResult, Passed, Plan, TestId, Verdict
 from ocils.domain.text import Edit, Snapshot, Span
 from ocils.sandbox.pool import DockerSandbox
 from ocils.workspace.disk import DiskWorkspace
@@ -87,3 +87,19 @@ class Yard:
             seed=seed,
         )
         return await self.judge(replace(self.snapshot, path, text), plan)
+
+
+GOOD = "def price(amount, percent):\n    return amount - amount * percent / 100\n"
+"""Another right answer for the shop of ``conftest.py``."""
+
+
+def body(code: str, before: str = "") -> str:
+    """Return a shop whose ``price`` runs ``code`` and is wrong."""
+    lines = "\n".join(f"    {line}" for line in code.strip().splitlines())
+    return f"{before}\ndef price(amount, percent):\n{lines}\n    return -1\n"
+
+
+async def assert_unhurt(shop: Yard) -> None:
+    """The next candidate in the slot gets its honest verdict."""
+    verdict = await shop.try_text("shop.py", GOOD)
+    assert isinstance(verdict, Passed), verdict
