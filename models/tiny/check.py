@@ -95,6 +95,32 @@ class Scorer:
         results = self.generator.score_batch(texts, max_batch_size=8192, batch_type="tokens")
         return [sum(r.log_probs[len(start) - 1 :]) for r in results]
 
+    def screened(self, lines: list[str], at: int, news: list[str]) -> list[float]:
+        """A cheap guess of the same gains: one pass for the line, not one for each candidate.
+
+        The pass with the old line as the middle tells the log-probability of every token that may
+        follow each of its beginnings. A candidate is worth its first different token less what
+        the old line has from there on; what comes after that token is taken as certain.
+        """
+        was = [*encode(self.tokenizer, [lines[at]]), END]
+        before, after = encode(self.tokenizer, lines[:at]), encode(self.tokenizer, lines[at + 1 :])
+        start = prompt(before, after, was[:-1])
+        given = np.array([[*start, *was]], dtype=np.int32)
+        length = np.array([given.shape[1]], dtype=np.int32)
+        view = ctranslate2.StorageView.from_array
+        table = np.array(
+            self.generator.forward_batch(view(given), view(length), return_log_probs=True)
+        )[0][len(start) - 1 : -1]
+        old = [float(table[i][token]) for i, token in enumerate(was)]
+        gains = []
+        for new in news:
+            tokens = [*encode(self.tokenizer, [new]), END]
+            split = next(
+                i for i, pair in enumerate(zip(tokens, was, strict=False)) if pair[0] != pair[1]
+            )
+            gains.append(float(table[split][tokens[split]]) - sum(old[split:]))
+        return gains
+
 
 def candidates(text: str, chance: random.Random, most: int) -> list[tuple[int, str]]:
     """Up to `most` distinct (line number, new line) single edits that parse, kinds mixed."""
@@ -114,8 +140,8 @@ def candidates(text: str, chance: random.Random, most: int) -> list[tuple[int, s
 def ranking(folder: Path, functions: list[str], seed: int) -> dict[str, object]:
     """Ranks of the right line: among edits of its line, and among edits of the function."""
     chance, scorer = random.Random(seed), Scorer(folder)
-    ranks: dict[str, list[int]] = {"line": [], "function": []}
-    sizes: dict[str, list[int]] = {"line": [], "function": []}
+    ranks: dict[str, list[int]] = {"line": [], "function": [], "function, screened": []}
+    sizes: dict[str, list[int]] = {"line": [], "function": [], "function, screened": []}
     seconds: list[float] = []
     for text in functions:
         bad = broken(text, edits(text), chance)
@@ -132,6 +158,7 @@ def ranking(folder: Path, functions: list[str], seed: int) -> dict[str, object]:
                 continue
             pool = [right, *pool]
             gains: dict[tuple[int, str], float] = {}
+            cheap: dict[tuple[int, str], float] = {}
             for number in {n for n, _ in pool}:
                 news = [new for n, new in pool if n == number]
                 start = time.perf_counter()
@@ -139,6 +166,12 @@ def ranking(folder: Path, functions: list[str], seed: int) -> dict[str, object]:
                 if len(news) >= 32:
                     seconds.append((time.perf_counter() - start) * 64 / len(news))
                 gains.update({(number, n): s - old for n, s in zip(news, scores, strict=True)})
+                guesses = scorer.screened(lines, number, news)
+                cheap.update({(number, n): g for n, g in zip(news, guesses, strict=True)})
+            if name == "function":
+                rank = 1 + sum(g > cheap[right] for c, g in cheap.items() if c != right)
+                ranks["function, screened"].append(rank)
+                sizes["function, screened"].append(len(pool))
             ranks[name].append(1 + sum(g > gains[right] for c, g in gains.items() if c != right))
             sizes[name].append(len(pool))
     result: dict[str, object] = {}

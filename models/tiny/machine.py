@@ -21,6 +21,14 @@ def keep_memory() -> None:
             library.mallopt(-1, 2**31 - 1)
 
 
+def give_back() -> None:
+    """Return what is free all the same; called seldom, or the heap grows into gigabytes."""
+    if sys.platform == "linux":
+        library = ctypes.CDLL(None)
+        if hasattr(library, "malloc_trim"):
+            library.malloc_trim(0)
+
+
 class Guest:
     """How many threads to use now: two that wait for each other crawl when one core is taken."""
 

@@ -41,14 +41,15 @@ class Size:
     epochs: int
     shard: int
     tokens: int
+    batch: int
     shape: Shape
     checked: int
 
 
 SIZES = {
-    "full": Size(None, None, 40_000, 3, 8000, 45_000_000, Shape(), 300),
+    "full": Size(None, None, 40_000, 3, 8000, 45_000_000, 8192, Shape(), 300),
     "smoke": Size(
-        frozenset({"python"}), 1500, 1500, 1, 500, 60_000,
+        frozenset({"python"}), 1500, 1500, 1, 500, 60_000, 1024,
         Shape(layers=2, width=128, heads=2, inner=256), 12,
     ),
 }  # fmt: skip
@@ -102,7 +103,7 @@ def run(work: Path, name: str, seconds: float, weights: Path | None) -> None:
     if not (work / "run" / "shards").exists():
         (work / "run" / "shards").symlink_to("../shards")
     device = "cuda" if train.torch.cuda.is_available() else "cpu"
-    plan = train.Plan(work / "run", size.tokens, seconds, device=device)
+    plan = train.Plan(work / "run", size.tokens, seconds, size.batch, device=device)
     checkpoint = train.train(plan, size.shape)
     folder = weights or work / "weights"
     convert.convert(checkpoint, work / "tokenizer.json", folder, "int8")

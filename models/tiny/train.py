@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from machine import Guest, keep_memory
+from machine import Guest, give_back, keep_memory
 from network import Network, Shape
 from optimiser import optimisers
 from tokens import PAD
@@ -161,6 +161,7 @@ def train(plan: Plan, shape: Shape) -> Path:
                 log.flush()
             if time.monotonic() - last > plan.save_every:
                 save()
+                give_back()
                 last = time.monotonic()
         shard, skip = shard + 1, 0
 
