@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 from typing import Any
 
 from lsprotocol import types
@@ -32,6 +32,7 @@ from ocils.server.house import House
 from ocils.server.protocol import CommandName
 
 _CHUNK = 65536
+_LINGER = 10.0  # seconds that threads have to end in, once everything else has ended
 
 
 class _Protocol(LanguageServerProtocol):
@@ -207,8 +208,15 @@ def _run(serve: Callable[[], Any]) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)
-        with suppress(asyncio.CancelledError):
-            await task
+        try:
+            with suppress(asyncio.CancelledError):
+                await task
+        finally:
+            # A thread that waits for an engine that hangs would keep a server alive that nobody
+            # wants; containers end by themselves once we are gone.
+            last = Timer(_LINGER, os._exit, (0,))
+            last.daemon = True
+            last.start()
 
     asyncio.run(whole())
 

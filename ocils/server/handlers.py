@@ -14,9 +14,9 @@ from ocils.server import protocol
 from ocils.server.actions import code_actions, code_lenses
 from ocils.server.boundary import Boundary
 from ocils.server.convert import Encoding, uri_of
-from ocils.server.desk import Desk
+from ocils.server.desk import Desk, log
 
-_CLOSING = 5.0  # seconds for containers and the model at the end
+_CLOSING = 10.0  # seconds for containers and the model at the end
 _SOON = 0.5  # seconds from the start to importing the loop
 
 
@@ -80,7 +80,11 @@ class Handlers:
         self._closed = True
         with self.boundary("stopping"):
             await self._desk.runs.close()
-            await asyncio.wait_for(self._desk.house.close(), _CLOSING)
+            try:
+                await asyncio.wait_for(self._desk.house.close(), _CLOSING)
+            except TimeoutError:
+                # A container ends by itself when nobody holds its line; we need not see it happen.
+                log.warning("containers or the model were still being ended when the server left")
 
     # -- documents -------------------------------------------------------------------------------
 
