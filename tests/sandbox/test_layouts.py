@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ocils.domain.cancel import CancelToken
-from ocils.domain.judging import Failed, Passed, Plan, Unjudged, Verdict
+from ocils.domain.judging import Broken, Failed, Passed, Plan, Unjudged, Verdict
 from ocils.domain.text import Document
 from ocils.workspace.disk import DiskWorkspace
 
@@ -192,3 +192,12 @@ async def test_a_test_that_writes_a_judged_file_is_red_for_isolation(make: Maker
     verdict = await yard.judge()
     assert isinstance(verdict, Unjudged)
     assert verdict.why == "isolation"
+
+
+async def test_an_option_that_pytest_does_not_know_is_broken_and_said(make: Maker) -> None:
+    yard = await make(
+        {"pytest.ini": "[pytest]\naddopts = --nope\n", "test_x.py": "def test_x(): pass\n"}
+    )
+    verdict = await yard.judge()
+    assert isinstance(verdict, Broken)
+    assert "--nope" in verdict.why
