@@ -6,7 +6,7 @@ The quick ones talk to a server over the shipped fakes; the last ones to the rea
 from __future__ import annotations
 
 import contextlib
-import shutil
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +27,14 @@ REAL = [sys.executable, "-m", "ocils", "serve"]
 
 # Everything that the protocol brings, kept for the tests; the standard handlers still run.
 SPY = """
+_G.ours = function()
+  local all = vim.lsp.get_clients and vim.lsp.get_clients() or vim.lsp.get_active_clients()
+  for _, client in pairs(all) do
+    if client.name == 'ocils' then
+      return client
+    end
+  end
+end
 _G.seen = {}
 local standard = vim.lsp.handlers['$/progress']
 vim.lsp.handlers['$/progress'] = function(problem, result, context, config)
@@ -54,10 +62,8 @@ require('ocils').setup({ cmd = command, settings = settings })
 class Neovim:
     """A Neovim without a screen, and what its user sees of it."""
 
-    def __init__(self, folder: Path, root: Path) -> None:
+    def __init__(self, nvim: str, folder: Path, root: Path) -> None:
         self.root = root
-        nvim = shutil.which("nvim")
-        assert nvim is not None
         argv = [nvim, "--clean", "-n", "--embed", "--headless"]
         assigned = [f"{k}={v}" for k, v in environment(folder).items() if k.startswith("XDG_")]
         self.vim: Any = pynvim.attach("child", argv=["env", *assigned, *argv])
@@ -75,8 +81,8 @@ class Neovim:
         self.vim.command(f"edit {self.root / file}")
         self.until(
             lambda: self.lua(
-                "for _, c in pairs(vim.lsp.buf_get_clients(0)) do"
-                " if c.name == 'ocils' and c.initialized ~= false then return true end end"
+                "local c = _G.ours() return c ~= nil and c.server_capabilities ~= nil"
+                " and c.initialized ~= false"
             ),
             "attached",
         )
@@ -132,9 +138,15 @@ class Neovim:
         self.vim.close()
 
 
-@pytest.fixture
-def nvim(workspace: Callable[[str], Path], tmp_path: Path) -> Iterator[Neovim]:
-    nvim = Neovim(tmp_path, workspace("basket"))
+# Debian's own, and whatever newer ones somebody names: OCILS_NVIM=/path/to/nvim:/another.
+NVIMS = ["nvim", *filter(None, os.environ.get("OCILS_NVIM", "").split(":"))]
+
+
+@pytest.fixture(params=NVIMS)
+def nvim(
+    request: pytest.FixtureRequest, workspace: Callable[[str], Path], tmp_path: Path
+) -> Iterator[Neovim]:
+    nvim = Neovim(request.param, tmp_path, workspace("basket"))
     yield nvim
     nvim.close()
 
@@ -202,8 +214,10 @@ def test_cancel_through_the_protocol(nvim: Neovim) -> None:
     nvim.action()
     nvim.until(lambda: nvim.marks(), "the baseline")
     nvim.lua(
-        "for _, c in pairs(vim.lsp.get_active_clients()) do"
-        " c.notify('window/workDoneProgress/cancel', { token = _G.seen[1][1] }) end"
+        "local c, params = _G.ours(), { token = _G.seen[1][1] }"
+        " if vim.fn.has('nvim-0.11') == 1 then"
+        "   c:notify('window/workDoneProgress/cancel', params)"
+        " else c.notify('window/workDoneProgress/cancel', params) end"
     )
     nvim.until(lambda: "end" in nvim.kinds(), "the end", 20)
 
@@ -278,6 +292,23 @@ def test_what_is_asked_wrongly_is_one_line(nvim: Neovim) -> None:
 def test_without_a_server_there_is_a_hint(nvim: Neovim) -> None:
     nvim.vim.command("Ocils refine")
     assert "not attached" in nvim.messages()
+
+
+def test_the_configuration_for_0_11_and_newer(nvim: Neovim) -> None:
+    """Neovim finds ``lsp/ocils.lua`` by its name; older ones can at least read it."""
+    config = nvim.lua(
+        "local c = dofile(...) return { c.cmd, c.filetypes, #c.root_markers }",
+        str(PLUGIN / "lsp/ocils.lua"),
+    )
+    assert config == [["ocils", "serve"], ["python"], 6]
+    if not nvim.vim.eval("has('nvim-0.11')"):
+        return
+    nvim.lua("vim.lsp.config('ocils', { cmd = ... }) vim.lsp.enable('ocils')", [*SCRIPTED, "0"])
+    nvim.vim.command(f"edit {nvim.root}/shop/pricing.py")
+    nvim.until(lambda: nvim.lua("return _G.ours() ~= nil and _G.ours().initialized"), "attached")
+    nvim.go("if cents == 0")
+    nvim.action()
+    nvim.until(lambda: any("cents >= FREE" in line for line in nvim.lines()), "the edit")
 
 
 def test_help_and_health(nvim: Neovim) -> None:
