@@ -31,6 +31,7 @@ class Boundary:
 
     def end(self, error: BaseException | None, what: str) -> bool:
         """Take in what left a guarded block; tell whether it ends here."""
+        error = _leaf(error)
         if isinstance(error, OcilsError):
             text = str(error)
             self._desk.say(text[:1].upper() + text[1:], types.MessageType.Error)
@@ -49,6 +50,14 @@ class Boundary:
                 types.MessageType.Error,
             )
         return True
+
+
+def _leaf(error: BaseException | None) -> BaseException | None:
+    """Return the problem in a group that several tasks raised: one that the user can mend, if any."""
+    while isinstance(error, BaseExceptionGroup):
+        inner = error.exceptions
+        error = next((e for e in inner if isinstance(_leaf(e), OcilsError)), inner[0])
+    return error
 
 
 class _Guard:

@@ -5,6 +5,7 @@ Not covered: doing anything with it.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from ocils.domain.base import Value
 from ocils.domain.judging import Baseline
 from ocils.domain.session import Proposal
 from ocils.domain.text import Snapshot
-from ocils.ports import Workspace
+from ocils.ports import Ports, Workspace
 from ocils.server.diagnostics import Findings
 from ocils.server.documents import OpenDocuments
 from ocils.server.house import House
@@ -48,6 +49,7 @@ class Desk:
         self.findings = Findings(self._publish)
         self.runs = Runs()
         self.kept: dict[str, Found] = {}
+        self._making = asyncio.Lock()
 
     def say(self, text: str, kind: types.MessageType = types.MessageType.Info) -> None:
         """Show the user a message, and leave it in the log."""
@@ -71,6 +73,14 @@ class Desk:
             return workspace
         here = self.house.workspace(beside)
         return here if _is_marked(beside) else self.house.workspace(folder)
+
+    async def ports(self, root: str) -> Ports:
+        """Return a workspace's ports, made in a thread. Raises ``OcilsError``.
+
+        The first time CTranslate2 and Docker are imported, and typing must not wait for that.
+        """
+        async with self._making:
+            return await asyncio.to_thread(self.house.ports, root)
 
     def refresh_lenses(self) -> None:
         """Ask the client to draw the code lenses anew, if it knows how."""

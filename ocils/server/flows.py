@@ -104,7 +104,8 @@ async def apply_kept(desk: Desk, run: Run, found: Found) -> None:
     async with _progress(desk, run) as bar:
         bar.report("confirming on the present text", 90)
         workspace = desk.workspace_of(found.proposal.target.path)
-        said = await _deliver(desk, run, found, workspace, desk.house.ports(workspace.root))
+        ports = await desk.ports(workspace.root)
+        said = await _deliver(desk, run, found, workspace, ports)
     _say(desk, said)
 
 
@@ -167,7 +168,7 @@ async def _prepare(
     """Freeze the workspace with every open buffer in it. Raises ``StaleTarget``."""
     path = target.path if target is not None else path
     workspace = desk.workspace_of(path)
-    ports = desk.house.ports(workspace.root)
+    ports = await desk.ports(workspace.root)
     snapshot = await workspace.snapshot(desk.documents.buffers(workspace.root))
     document = snapshot.document(path)
     if document is None:

@@ -379,6 +379,21 @@ async def test_the_judge_is_not_there(rig: Rig) -> None:
     )
 
 
+async def test_the_judge_is_lost_in_the_middle(rig: Rig, table: Table) -> None:
+    def lost(_: Plan, edits: tuple[Edit, ...]) -> Verdict | None:
+        if edits:
+            raise SandboxUnavailable("the Docker engine went away", mend="start it again")
+        return None
+
+    rig.judge.answer = lost
+    table.editor.open(table.code)
+    await refine(table)
+    await table.editor.until(lambda: table.editor.said("went away; start it again"), "said")
+    await table.editor.ended()
+    assert len(table.editor.messages) == 1
+    assert table.editor.edits == []
+
+
 @pytest.mark.parametrize(
     ("verdict", "text"),
     [
