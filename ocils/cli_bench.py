@@ -43,6 +43,7 @@ def add_commands(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--candidates", type=int, default=256)
     sub.add_argument("--seconds", type=float, default=60.0, help="for each bug")
+    sub.add_argument("--model", help="another model; `none` and `rules` measure edits without one")
     sub.add_argument("--journal", type=Path, help="resume from, and append to, this file")
     sub.add_argument("--record", type=Path, help="write the whole measurement to this file")
     sub.add_argument("--json", action="store_true", help="one JSON object a bug on stdout")
@@ -74,6 +75,8 @@ async def _mutants(house: House, cancel: CancelToken, arguments: argparse.Namesp
     from ocils.bench.demo import LIMITS
     from ocils.bench.measure import bench_mutants
 
+    if arguments.model:
+        house.configure({"model": {"name": arguments.model}})
     workspace = house.workspace(_resolved(arguments.path))
     console = Console(stderr=True)
     limits = msgspec.structs.replace(

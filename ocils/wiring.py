@@ -147,10 +147,13 @@ def _check_workspace(settings: UserSettings, path: str) -> Check:
 
 def _check_model(settings: UserSettings) -> tuple[Check, ...]:
     from ocils.engine.hardware import cuda_devices
+    from ocils.engine.nothing import MANIFESTS
     from ocils.engine.store import find, user_models, verify
 
     gpus = cuda_devices()
     device = f"{gpus} CUDA device(s)" if gpus else "no CUDA device: models run on the CPU"
+    if settings.model.name in MANIFESTS:
+        return Check("GPU", True, device), Check("model", True, "none; edits only, by your choice")
     try:
         model = find(settings.model.name, user_models())
         verify(model)
@@ -166,8 +169,11 @@ def _check_model(settings: UserSettings) -> tuple[Check, ...]:
 
 def _engine(settings: UserSettings) -> Engine:
     from ocils.engine.ct2 import CTranslate2Engine
+    from ocils.engine.nothing import MANIFESTS, NoModel
     from ocils.engine.store import find, user_models
 
+    if settings.model.name in MANIFESTS:
+        return NoModel(MANIFESTS[settings.model.name])
     threads = settings.model.threads or os.cpu_count() or 1
     model = find(settings.model.name, user_models())
     return CTranslate2Engine(model, threads=threads, idle_seconds=settings.model.idle_seconds)

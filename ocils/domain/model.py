@@ -11,7 +11,7 @@ import msgspec
 
 from ocils.domain.base import Value
 
-StrategyName: TypeAlias = Literal["edit", "infill", "rewrite", "extend"]
+StrategyName: TypeAlias = Literal["guess", "edit", "infill", "rewrite", "extend"]
 
 
 class InfillFormat(Value, frozen=True):

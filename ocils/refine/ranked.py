@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import random
 from typing import NamedTuple
 
 from ocils.domain.cancel import CancelToken
@@ -41,7 +42,10 @@ class Ranked(NamedTuple):
 
 
 class RankedEdits:
-    """The target's small edits, best first, scored as they are needed. Used by one task."""
+    """The target's small edits, best first, scored as they are needed. Used by one task.
+
+    With ``shuffled`` they come in a random order instead: what ranking is measured against.
+    """
 
     def __init__(
         self,
@@ -50,6 +54,7 @@ class RankedEdits:
         suspects: tuple[Suspect, ...],
         engine: Engine,
         cancel: CancelToken,
+        shuffled: random.Random | None = None,
     ) -> None:
         self._context = context
         self._engine = engine
@@ -63,6 +68,9 @@ class RankedEdits:
             ((_weight(edit.hole, weight), edit) for edit in edits),
             key=lambda pair: pair[1].cost - math.log(pair[0]),
         )
+        if shuffled is not None:
+            shuffled.shuffle(self._waiting)
+        self._shuffled = shuffled is not None
 
     async def ready(self) -> bool:
         """Score the next statements' edits beside those left over; tell whether one can be popped."""
@@ -80,7 +88,7 @@ class RankedEdits:
         gains = await self._gains([edit for _, edit in chunk])
         for (suspicion, edit), gain in zip(chunk, gains, strict=True):
             odds = TRUST * gain - edit.cost
-            rank = -odds - math.log(suspicion)
+            rank = 0.0 if self._shuffled else -odds - math.log(suspicion)
             heapq.heappush(self._heap, Ranked(rank, self._order, edit, odds))
             self._order += 1
 

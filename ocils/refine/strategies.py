@@ -1,5 +1,7 @@
 """Which candidates come next: *edit*, *infill* and *rewrite* turns, from what was judged so far.
 
+A model that knows only *guess* is no model: edits in a random order, to measure others against.
+
 A turn is one batch from one prompt (an *edit* turn has no prompt: the model only ranks). Every
 candidate is new by its syntax tree and adds no syntax error. The schedule alternates, because each
 source reaches what the others cannot: edits are quick and near, infills bring new words, rewrites
@@ -10,6 +12,7 @@ Not covered: *extend* (longest trusted prefix), judging.
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
@@ -73,7 +76,9 @@ class Search:
         self._made = 0
         self._replies: dict[str, str] = {}
         self._rounds: list[tuple[str, Feedback]] = []
-        self._ranked = RankedEdits(document, context, suspects, engine, cancel)
+        guessing = "guess" in engine.manifest.strategies
+        shuffled = random.Random(seed) if guessing else None  # noqa: S311 - a drawing
+        self._ranked = RankedEdits(document, context, suspects, engine, cancel, shuffled)
         self._holes = _prompted_holes(suspects, task, context)
         self._schedule = _schedule(engine.manifest.strategies, task)
         self._step = 0
@@ -188,7 +193,7 @@ class Search:
 def _schedule(strategies: tuple[StrategyName, ...], task: Task) -> tuple[StrategyName, ...]:
     """Order the turns: a model that chats begins there; nothing is edited in an empty body."""
     order: list[StrategyName] = ["rewrite"] if "rewrite" in strategies else []
-    if "edit" in strategies and task != "implement":
+    if {"edit", "guess"} & set(strategies) and task != "implement":
         order.append("edit")
     if "infill" in strategies:
         order += ["infill", "infill", "infill"]

@@ -157,7 +157,7 @@ def _doing(strategy: StrategyName, hole: Hole | None) -> str:
         if hole.last > hole.first:
             where = f"lines {hole.first} to {hole.last}"
     match strategy:
-        case "edit":
+        case "edit" | "guess":
             return "small edits" + ("" if hole is None else f" at {where}")
         case "infill":
             return f"filling {where} anew"

@@ -36,7 +36,10 @@ from ocils.domain.judging import (
 )
 from ocils.domain.session import Limits
 from ocils.domain.text import apply_edits
+from ocils.engine.nothing import MANIFESTS, NoModel
 from ocils.engine.scripted import ScriptedEngine
+from ocils.ports import Ports
+from ocils.record.off import NoSessions
 from ocils.refine.loop import refine, run_tests
 from ocils.sandbox.scripted import ScriptedSandbox, Trial
 from tests.refine.conftest import BUGGY, CASES, CHATTY, PATH, TINY, Scene, judged
@@ -313,3 +316,19 @@ async def test_the_first_stage_judges_red_tests_only(scene: Scene) -> None:
     assert plans[0].tests == ("t.py::below", "t.py::far_below")
     assert plans[0].stop_early
     assert any(set(p.tests) == set(CASES) for p in plans)
+
+
+@pytest.mark.parametrize("name", ["none", "rules"])
+async def test_a_search_without_a_model_works_and_is_repeatable(scene: Scene, name: str) -> None:
+    async def order(seed: int) -> list[str]:
+        ports = Ports(NoModel(MANIFESTS[name]), ScriptedSandbox(scene.script), NoSessions())
+        scene.limits = Limits(turns=30, candidates=900, seconds=60)
+        session = msgspec.structs.replace(scene.session, seed=seed)
+        run = refine(session, scene.snapshot, ports, CancelToken())
+        events = [event async for event in run]
+        assert end_of(events).outcome == "green"
+        return [e.judged.candidate.note for e in events if isinstance(e, CandidateJudged)]
+
+    first = await order(1)
+    assert await order(1) == first
+    assert (await order(2) != first) == (name == "none")
