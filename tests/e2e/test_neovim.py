@@ -339,7 +339,7 @@ def test_the_real_thing(nvim: Neovim) -> None:
     nvim.until(lambda: not nvim.marks(), "cleared")
     nvim.vim.command("write")
     nvim.vim.command("Ocils run all")
-    nvim.until(lambda: "all 9 tests pass" in nvim.messages(), "green")
+    nvim.until(lambda: "All 9 tests pass" in nvim.messages(), "green")
 
 
 @pytest.mark.docker

@@ -80,7 +80,7 @@ def test_an_absent_folder_says_what_to_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["name = 3", MINIMAL + "typo = 1", MINIMAL.replace('"infill"', '"guess"'), "= =", b"\xff\xfe"],
+    ["name = 3", MINIMAL + "typo = 1", MINIMAL.replace('"infill"', '"oracle"'), "= =", b"\xff\xfe"],
 )
 def test_a_manifest_that_is_off_is_named(tmp_path: Path, text: str | bytes) -> None:
     path = tmp_path / "ocils.toml"
