@@ -28,14 +28,6 @@ RAISED = 99
 BOOT = "import sys; sys.path.insert(0, '/runner'); from ocils_inside import child; child.fresh()"
 
 
-def in_workspace(module: Any, root: str, environment: str) -> bool:
-    """Tell whether ``module`` was loaded from the workspace, its own environment left aside."""
-    path = getattr(module, "__file__", None)
-    if not isinstance(path, str) or not path.startswith(root + "/"):
-        return False
-    return not (environment and path.startswith(environment + "/"))
-
-
 def live(request: int, report: int, output: int, settings: dict[str, Any]) -> NoReturn:
     """Become the candidate in a freshly forked child, and never return."""
     status = RAISED

@@ -6,8 +6,15 @@ Not covered: modules that only a test's own subprocess loads.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
-from .child import in_workspace
+
+def in_workspace(module: Any, root: str, environment: str) -> bool:
+    """Tell whether ``module`` was loaded from the workspace, its own environment left aside."""
+    path = getattr(module, "__file__", None)
+    if not isinstance(path, str) or not path.startswith(root + "/"):
+        return False
+    return not (environment and path.startswith(environment + "/"))
 
 
 def third_party(before: frozenset[str], root: str, environment: str) -> list[str]:

@@ -22,7 +22,7 @@ import socket
 import sys
 from typing import Any, Sequence
 
-from . import child
+from . import child, loaded
 from .frames import Message
 
 PR_SET_DUMPABLE = 4
@@ -117,7 +117,7 @@ def main() -> None:
     stale = [
         name
         for name, module in list(sys.modules.items())
-        if child.in_workspace(module, root, settings["environment"])
+        if loaded.in_workspace(module, root, settings["environment"])
     ]
     gc.collect()
     gc.freeze()
