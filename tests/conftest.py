@@ -4,7 +4,8 @@ A test marked ``docker``, ``model`` or ``nvim`` is skipped, with a reason, where
 missing. Where ``OCILS_REQUIRE`` names it ("docker,model,nvim"; ``make test`` does) the test runs
 into a failure instead: a machine that was set up must not pass by skipping.
 
-Not covered: other skips, which are a test's own business.
+Not covered: other skips, which are a test's own business ("needs a second Python"): a bare machine
+has what the set-up brings, and no more.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -81,19 +82,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if name in required():
                 pytest.fail(f"{name} is required here, and {why}", pytrace=False)
             pytest.skip(f"needs {name}: {why}")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn a marked test's own skip into a failure where its thing is required."""
-    report = yield
-    names = [name for name in NEEDS if name in required() and item.get_closest_marker(name)]
-    if report.skipped and names and not hasattr(report, "wasxfail"):
-        report.outcome = "failed"
-        report.longrepr = f"a test that needs {', '.join(names)} was skipped: {report.longrepr}"
-    return report
 
 
 @pytest.fixture

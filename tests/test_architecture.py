@@ -219,10 +219,13 @@ def watch(event, arguments):
     # Only what our own module-level code does: what a library does on import is its own affair.
     frame = sys._getframe(1)
     while frame is not None and "importlib._bootstrap" not in frame.f_code.co_filename:
-        if "/ocils/" in frame.f_code.co_filename:
+        if frame.f_code.co_filename.startswith(OURS):
             effects.append(f"{frame.f_code.co_filename}:{frame.f_lineno}: {event}")
             return
         frame = frame.f_back
+
+import ocils
+OURS = ocils.__path__[0] + "/"
 
 sys.addaudithook(watch)
 for name in sys.argv[1:]:
