@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+import warnings
 
 from ocils.domain.base import Value
 
@@ -56,7 +57,9 @@ def _longest_parseable(block: str) -> str:
 
 def _parses(code: str) -> bool:
     try:
-        ast.parse(code)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True

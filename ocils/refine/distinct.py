@@ -10,6 +10,7 @@ import textwrap
 
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Document, Edit, apply_edits
+from ocils.refine.syntax import tree_of
 
 
 def new_target_text(document: Document, target: EditTarget, edits: tuple[Edit, ...]) -> str:
@@ -35,11 +36,7 @@ def new_target_text(document: Document, target: EditTarget, edits: tuple[Edit, .
 
 def parses(text: str) -> bool:
     """Tell whether this Python can parse a function's ``text``; indentation counts."""
-    try:
-        ast.parse(textwrap.dedent(text.replace("\r\n", "\n")))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+    return tree_of(_dedented(text)) is not None
 
 
 def normal_form(text: str) -> str:
@@ -48,8 +45,11 @@ def normal_form(text: str) -> str:
     Text that this Python cannot parse (the workspace may use a newer one) is compared as it is,
     white space at line ends aside.
     """
-    dedented = textwrap.dedent(text.replace("\r\n", "\n"))
-    try:
-        return ast.dump(ast.parse(dedented))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return "\n".join(line.rstrip() for line in dedented.split("\n"))
+    tree = tree_of(_dedented(text))
+    if tree is not None:
+        return ast.dump(tree)
+    return "\n".join(line.rstrip() for line in _dedented(text).split("\n"))
+
+
+def _dedented(text: str) -> str:
+    return textwrap.dedent(text.replace("\r\n", "\n"))

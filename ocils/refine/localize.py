@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from ocils.domain.base import Value
 from ocils.domain.judging import Coverage, TestId
 from ocils.domain.target import EditTarget, Hole
+from ocils.refine.syntax import tree_of
 
 
 class Suspect(Value, frozen=True):
@@ -54,9 +55,8 @@ def holes(source: str, first_line: int) -> tuple[Hole, ...]:
     ``source`` starts at file line ``first_line``. Docstrings are left out. Text that this Python
     cannot parse gives one hole a line that is not blank.
     """
-    try:
-        module = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+    module = tree_of(source)
+    if module is None:
         lines = source.split("\n")
         return tuple(
             Hole(first_line + n, first_line + n) for n, line in enumerate(lines) if line.strip()

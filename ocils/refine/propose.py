@@ -19,6 +19,7 @@ from ocils.refine.distinct import new_target_text
 from ocils.refine.green import Confirmed
 from ocils.refine.localize import holes
 from ocils.refine.rank import cost
+from ocils.refine.syntax import tree_of
 
 _RIVALS = 3
 
@@ -93,9 +94,8 @@ async def unexecuted_lines(
 
 def _definition_lines(source: str, first_line: int) -> set[int]:
     """Return the lines of ``def`` and decorators, which run when the module is imported."""
-    try:
-        module = ast.parse(source)
-    except (SyntaxError, ValueError):
+    module = tree_of(source)
+    if module is None:
         return set()
     found: set[int] = set()
     for node in ast.walk(module):

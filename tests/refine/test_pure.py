@@ -22,7 +22,7 @@ from ocils.domain.session import Candidate, Judged
 from ocils.domain.target import EditTarget, Hole
 from ocils.domain.text import Document, Edit, Span
 from ocils.refine import feedback
-from ocils.refine.distinct import new_target_text, normal_form
+from ocils.refine.distinct import new_target_text, normal_form, parses
 from ocils.refine.localize import holes, suspects
 from ocils.refine.rank import cost, furthest, merit
 
@@ -139,6 +139,12 @@ def test_normal_form_ignores_layout_and_comments_only() -> None:
     assert normal_form("    def f(a):  # why\n\n        return a+1") == base
     assert normal_form("def f(a):\r\n    return a + 1\r\n") == base
     assert normal_form("def f(a):\n    return a + 2") != base
+
+
+def test_odd_literals_are_told_apart_in_silence() -> None:
+    assert parses("def f():\n    return 1if 2else 3")
+    assert not parses("def f():\n  return 1\n    return 2")
+    assert normal_form("def f(:") != normal_form("def g(:")
 
 
 def test_the_new_target_text_survives_edits_around_it() -> None:
