@@ -24,17 +24,18 @@ from mutate import edits, parses
 from tokens import END, cut_head, encode, prompt
 
 SHARES = {
-    "repair": 0.56, "block repair": 0.05, "same": 0.14, "blank": 0.165, "extra": 0.015,
+    "repair": 0.555, "block repair": 0.05, "same": 0.14, "blank": 0.165, "extra": 0.02,
     "block": 0.03, "rest": 0.02, "body": 0.02,
 }  # fmt: skip
 # How often each kind of bug is chosen where it is possible at all; the others weigh 2.
 WEIGHTS = {
-    "variable": 14, "off by one": 10, "comparison": 10, "arithmetic": 8, "condition": 8,
-    "number": 7, "negation": 5, "boolean": 6, "dropped call": 6, "swapped arguments": 6,
+    "variable": 11, "off by one": 10, "comparison": 10, "arithmetic": 8, "condition": 10,
+    "number": 7, "negation": 5, "boolean": 6, "dropped call": 8, "swapped arguments": 6,
     "extra condition": 4, "constant": 4, "attribute": 5, "method": 5, "function": 5, "index": 5,
-    "returned value": 5, "slice": 5, "assignment": 4, "depth": 4, "dropped argument": 5,
-    "swapped operands": 4, "dropped operand": 5, "extra argument": 3, "argument": 4, "string": 3,
+    "returned value": 5, "slice": 5, "assignment": 4, "depth": 4, "dropped argument": 6,
+    "swapped operands": 4, "dropped operand": 8, "extra argument": 3, "argument": 4, "string": 3,
     "target": 3, "swapped items": 3, "dropped index": 3, "dropped attribute": 3, "keyword": 2,
+    "other expression": 9,
 }  # fmt: skip
 CONTEXT = 480
 

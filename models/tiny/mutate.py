@@ -64,6 +64,9 @@ class Finder:
         self.names, self.calls = sorted(own or names - calls), sorted(calls)
         self.fields, self.methods = sorted(fields - methods), sorted(methods)
         self.strings = sorted(strings)
+        kinds = ast.Call | ast.BinOp | ast.Subscript | ast.Attribute | ast.Name
+        parts = {self.source(n) for n in self.nodes(self.tree) if isinstance(n, kinds)}
+        self.parts = sorted(part for part in parts if 0 < len(part) <= 24)
 
     def nodes(self, node: ast.AST) -> Iterator[ast.AST]:
         """Every node outside f-strings and annotations, whose edits break nothing."""
