@@ -34,7 +34,7 @@ from ocils.domain.session import Proposal, Session
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Snapshot
 from ocils.settings import limits, load_user
-from ocils.wiring import House, build, checkup
+from ocils.wiring import House, build, build_for_editor, checkup
 
 GREEN, NOT_GREEN, USAGE, ENVIRONMENT = 0, 1, 2, 3
 
@@ -156,7 +156,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from ocils.server.app import serve_stdio, serve_tcp
 
-    house = build()
+    house = build_for_editor()
     if arguments.tcp:
         host, _, port = arguments.tcp.rpartition(":")
         if not port.isdigit():

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import msgspec
 
 from ocils.domain.base import Value
-from ocils.domain.errors import OcilsError
+from ocils.domain.errors import InvalidSettings, OcilsError
 from ocils.ports import Engine, Ports, Recorder, Sandbox, Workspace
 from ocils.settings import UserSettings, WorkspaceSettings, load_user, load_workspace, parse
 
@@ -44,8 +44,10 @@ class House:
         engine: Callable[[UserSettings], Engine] | None = None,
         sandbox: Callable[[str, UserSettings], Sandbox] | None = None,
         recorder: Callable[[UserSettings], Recorder] | None = None,
+        problem: InvalidSettings | None = None,
     ) -> None:
         self.settings = settings
+        self._problem = problem
         self._file_settings = settings
         self._make_engine = engine or _engine
         self._make_sandbox = sandbox or _sandbox
@@ -80,7 +82,8 @@ class House:
     def configure(self, table: object) -> None:
         """Lay an editor's settings over the user's file. Raises ``InvalidSettings``.
 
-        What they change is made anew at the next use; what runs is not disturbed.
+        What they change is made anew at the next use; what runs is not disturbed. A mistake in the
+        user's file, which came too early to be told, is raised once, after that.
         """
         base = msgspec.to_builtins(self._file_settings)
         new = parse(_overlaid(base, table), UserSettings, "the editor's ocils settings")
@@ -91,6 +94,9 @@ class House:
             self._retired += self._sandboxes.values()
             self._sandboxes = {}
         self.settings = new
+        if self._problem is not None:
+            problem, self._problem = self._problem, None
+            raise problem
 
     async def close(self) -> None:
         """Release the models and end the containers."""
@@ -105,6 +111,14 @@ class House:
 def build() -> House:
     """Return the house for this user. Raises ``InvalidSettings``."""
     return House(load_user())
+
+
+def build_for_editor() -> House:
+    """Return the house for this user; a mistake in their settings waits until it can be told."""
+    try:
+        return build()
+    except InvalidSettings as problem:
+        return House(UserSettings(), problem=problem)
 
 
 def checkup(settings: UserSettings, path: str) -> tuple[Check, ...]:

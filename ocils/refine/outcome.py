@@ -45,16 +45,19 @@ def nothing_to_do(baseline: Baseline, target: EditTarget) -> Finished | None:
         return Finished("no_tests", f"none of the {count} tests runs `{name}`; write one that does")
     isolated = [c for c in baseline.cases if c.kind == "isolation" and c.test in reaching]
     if isolated:
-        return Finished(
-            "unjudged",
-            f"{isolated[0].test} fails only because tests run without network and outside your "
-            f"home ({isolated[0].message}); nothing was tried",
-        )
+        return Finished("unjudged", _isolated(isolated[0].test, isolated[0].message))
     elsewhere = ""
     if red:
         elsewhere = f"; {len(red)} others fail, go to a function that {red[0]} runs"
     message = f"all {len(reaching)} tests that run `{name}` pass already{elsewhere}"
     return Finished("already_green", message)
+
+
+def _isolated(test: str, message: str) -> str:
+    return (
+        f"{test} fails only because tests run without network and outside your home ({message}); "
+        "nothing was tried"
+    )
 
 
 def unusable(verdict: Verdict) -> Finished:
@@ -75,6 +78,9 @@ def unusable(verdict: Verdict) -> Finished:
             return Finished(
                 "unjudged", f"the test run was ended: {why} {detail}".rstrip(), verdict=verdict
             )
+        case Unjudged(why="isolation", detail=detail, cases=cases):
+            red = next((case.test for case in cases if not case.passed), "a test")
+            return Finished("unjudged", _isolated(red, detail), verdict=verdict)
         case Unjudged(why=why, detail=detail):
             said = f"{why}: {detail}" if detail else why
             return Finished("unjudged", f"the tests could not be judged: {said}", verdict=verdict)

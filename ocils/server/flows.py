@@ -283,13 +283,13 @@ _SEVERITY = {
 def _applied_message(proposal: Proposal, applied: Applied) -> str:
     note = f": {proposal.candidate.note}" if proposal.candidate.note else ""
     text = f"`{proposal.target.name}` mended{note}; {_tests(len(proposal.mended))} now green"
-    text += ", confirmed in fresh containers"
+    text += ", confirmed afresh"
     if applied.again:
         text += " and again on what you typed meanwhile"
     if proposal.flaky:
         text += f"; {_tests(len(proposal.flaky))} set apart as flaky"
     if proposal.rivals:
-        text += f"; {len(proposal.rivals)} other edits are green too, so look at this one"
+        text += "; others are green too, so read it"
     return text
 
 

@@ -83,3 +83,12 @@ async def test_an_editor_lays_its_settings_over_the_file() -> None:
     with pytest.raises(InvalidSettings, match="candidatez"):
         house.configure({"refine": {"candidatez": 7}})
     await house.close()
+
+
+async def test_a_mistake_in_the_file_is_told_once_an_editor_can_listen() -> None:
+    house = House(UserSettings(), problem=InvalidSettings("settings.toml: a typo"))
+    with pytest.raises(InvalidSettings, match="a typo"):
+        house.configure({"refine": {"candidates": 7}})
+    assert house.settings.refine.candidates == 7
+    house.configure({})
+    await house.close()
