@@ -153,4 +153,6 @@ def print_difference(console: Console, text: str) -> None:
     """Print a difference, coloured on a terminal."""
     colours = {"+": "green", "-": "red", "@": "cyan"}
     for line in text.splitlines():
-        console.print(line, style=colours.get(line[:1], ""), markup=False, highlight=False)
+        console.print(
+            line, style=colours.get(line[:1], ""), markup=False, highlight=False, soft_wrap=True
+        )
