@@ -131,13 +131,15 @@ class Broken(Value, frozen=True, tag=True):
 class TimedOut(Value, frozen=True, tag=True):
     """The run took longer than ``seconds``; ``running`` is the test that was on when it was ended.
 
-    ``rest`` holds the collected tests that had not begun.
+    ``rest`` holds the collected tests that had not begun; ``coverage`` is that of the tests that
+    ended.
     """
 
     seconds: float
     running: TestId | None = None
     cases: tuple[CaseResult, ...] = ()
     rest: tuple[TestId, ...] = ()
+    coverage: Coverage | None = None
 
 
 class Killed(Value, frozen=True, tag=True):

@@ -1,10 +1,12 @@
 """How the original fares, hangs included.
 
 A test that never ends is the very bug that someone may want repaired, so it must not hide the
-rest: when no test has ended for a while the run is ended, the test that was on is noted as red,
-and the tests behind it are run without it.
+rest: when no test has ended for a while the run is ended, and the test that was on is run alone,
+with more patience. One that is only slow is taken like any other; one that does not end is noted
+as red, and the tests behind it are run without it.
 
-Not covered: flaky tests, which only a second baseline shows (``green.py``).
+Not covered: flaky tests, which only a second baseline shows (``green.py``); which lines a test that
+never ends had run.
 """
 
 from __future__ import annotations
@@ -16,15 +18,17 @@ from contextlib import aclosing
 from typing import TypeAlias
 
 from ocils.domain.cancel import CancelToken
-from ocils.domain.events import CaseFinished, Event, TestsDiscovered
+from ocils.domain.events import CaseFinished, Event, Preparing, TestsDiscovered
 from ocils.domain.judging import (
     Baseline,
     CaseResult,
     Coverage,
     Failed,
+    Killed,
     Passed,
     Plan,
     Probe,
+    TestId,
     TestLines,
     TimedOut,
     Verdict,
@@ -34,7 +38,8 @@ from ocils.domain.text import Snapshot
 from ocils.ports import Sandbox
 
 _HANGS = 3  # more tests than this that never end, and the suite itself is at fault
-_QUIET = 10.0  # seconds without a test ending before the first hang is declared
+_QUIET = 6.0  # seconds without a test ending before the one that is on is looked at alone
+_ALONE = 20.0  # seconds that it gets then
 
 Found: TypeAlias = Event | Baseline | Verdict
 
@@ -51,56 +56,86 @@ async def judge_original(
     """Yield progress events, and last a ``Baseline``, or the ``Verdict`` that prevented one."""
     probe = Probe(target.path, target.first_line, target.last_line) if target else None
     plan = Plan(paths=paths, seconds=seconds, probe=probe, quiet=_QUIET)
-    cases: dict[str, CaseResult] = {}
-    lines: list[TestLines] = []
-    collection: set[int] = set()
-    spent = 0.0
-    for _ in range(_HANGS + 1):
-        verdict: Verdict | None = None
-        async with aclosing(_watched(snapshot, plan, sandbox, cancel, len(cases))) as steps:
+    heard = _Heard()
+    hangs = 0
+    while True:
+        verdict: Verdict = TimedOut(seconds)
+        async with aclosing(_watched(snapshot, plan, sandbox, cancel, heard.count)) as steps:
             async for found in steps:
                 if isinstance(found, Event):
                     yield found
                 else:
                     verdict = found
+        heard.take(verdict, plan.quiet)
         if isinstance(verdict, Passed | Failed):
-            cases.update((case.test, case) for case in verdict.cases)
-            spent += verdict.seconds
-            if verdict.coverage:
-                lines += verdict.coverage.tests
-                collection.update(verdict.coverage.collection)
-            yield _baseline(cases, spent, Coverage(tuple(lines), tuple(sorted(collection))))
-            return
-        if not isinstance(verdict, TimedOut) or verdict.running is None:
-            yield verdict if verdict is not None else TimedOut(seconds)
+            break
+        if not isinstance(verdict, TimedOut) or verdict.running is None or hangs > _HANGS:
+            yield verdict
             return
         hung = verdict.running
-        cases.update((case.test, case) for case in verdict.cases)
-        cases[hung] = CaseResult(hung, "failed", 0.0, "it never ends", "timeout")
-        if not verdict.rest:
-            yield _baseline(cases, spent, Coverage(tuple(lines), tuple(sorted(collection))))
+        yield Preparing(f"running {hung.rpartition('::')[2]} by itself: it takes long")
+        alone = Plan(tests=(hung,), seconds=_ALONE, probe=probe)
+        answer = await sandbox.judge(snapshot, (), alone, cancel)
+        heard.take(answer, 0.0)
+        if isinstance(answer, Killed) and answer.why == "cancelled":
+            yield answer
             return
-        slowest = max((case.seconds for case in verdict.cases), default=0.0)
-        plan = Plan(
-            tests=verdict.rest,
-            seconds=seconds,
-            probe=probe,
-            quiet=max(2.0, min(_QUIET, 5 * slowest)),
+        if not isinstance(answer, Passed | Failed):
+            hangs += 1
+            heard.hang(hung)
+        if not verdict.rest:
+            break
+        plan = Plan(tests=verdict.rest, seconds=seconds, probe=probe, quiet=_QUIET)
+    yield heard.baseline()
+
+
+class _Heard:
+    """What the runs of the original said, together. Mutable, used by one task."""
+
+    def __init__(self) -> None:
+        self._cases: dict[str, CaseResult] = {}
+        self._lines: list[TestLines] = []
+        self._collection: set[int] = set()
+        self._seconds = 0.0
+
+    @property
+    def count(self) -> int:
+        """How many tests have ended, one way or another."""
+        return len(self._cases)
+
+    def take(self, verdict: Verdict, quiet: float) -> None:
+        """Take in a run; of one that was ended for its silence, not the silence itself."""
+        self._cases.update((case.test, case) for case in verdict.cases)
+        if not isinstance(verdict, Passed | Failed | TimedOut):
+            return
+        silence = quiet if isinstance(verdict, TimedOut) else 0.0
+        self._seconds += max(verdict.seconds - silence, sum(case.seconds for case in verdict.cases))
+        if verdict.coverage is not None:
+            self._lines += verdict.coverage.tests
+            self._collection.update(verdict.coverage.collection)
+
+    def hang(self, test: TestId) -> None:
+        """Note a test that does not end."""
+        self._cases[test] = CaseResult(test, "failed", 0.0, "it never ends", "timeout")
+
+    def baseline(self) -> Baseline:
+        """Return what it amounts to.
+
+        What a hung test ran is not known: it counts as reaching the target only when no other red
+        test does, so that a test which hangs for its own reasons does not become the goal.
+        """
+        every = tuple(self._cases.values())
+        red = tuple(c.test for c in every if c.outcome in ("failed", "error"))
+        reached = {each.test for each in self._lines if each.lines}
+        if not reached.intersection(red):
+            reached |= {case.test for case in every if case.kind == "timeout"}
+        return Baseline(
+            cases=every,
+            seconds=self._seconds,
+            red=red,
+            reaching=tuple(c.test for c in every if c.test in reached),
+            coverage=Coverage(tuple(self._lines), tuple(sorted(self._collection))),
         )
-    yield TimedOut(seconds, hung, tuple(cases.values()))
-
-
-def _baseline(cases: dict[str, CaseResult], seconds: float, coverage: Coverage) -> Baseline:
-    every = tuple(cases.values())
-    hung = {case.test for case in every if case.kind == "timeout"}
-    reached = {each.test for each in coverage.tests if each.lines} | hung
-    return Baseline(
-        cases=every,
-        seconds=seconds,
-        red=tuple(c.test for c in every if c.outcome in ("failed", "error")),
-        reaching=tuple(c.test for c in every if c.test in reached),
-        coverage=coverage,
-    )
 
 
 async def _watched(

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.events import Confirming, Event, Refuted
-from ocils.domain.judging import Baseline, Plan, TestId, Verdict
+from ocils.domain.judging import Baseline, Failed, Passed, Plan, TestId, Verdict
 from ocils.domain.session import Candidate, Judged
 from ocils.domain.text import Edit, Snapshot
 from ocils.ports import Sandbox
@@ -51,11 +51,21 @@ class Confirmation:
 
     async def confirm(self, candidate: Candidate) -> Confirmed | Denied:
         """Run the original once and the candidate under two hash seeds, and compare."""
-        if self._original is None:
-            self._original = asyncio.create_task(self._run((), 0, self._tests_that_end()))
-        first, second = [self._run(candidate.edits, seed, ()) for seed in _SEEDS]
-        original, *runs = await asyncio.gather(asyncio.shield(self._original), first, second)
+        goals = set(self._goals)
+        tests = self._tests_that_end(goals)
+        first, second = [self._run(candidate.edits, seed, tests) for seed in _SEEDS]
+        original, *runs = await asyncio.gather(self._fresh_original(), first, second)
+        if not isinstance(original, Passed | Failed):
+            # A mishap of that one run must not speak against this candidate and all that follow.
+            self._original = None
+            original = await self._fresh_original()
         return compare(self._goals, self._baseline, original, runs)
+
+    async def _fresh_original(self) -> Verdict:
+        if self._original is None:
+            tests = self._tests_that_end(set())
+            self._original = asyncio.create_task(self._run((), 0, tests))
+        return await asyncio.shield(self._original)
 
     async def close(self) -> None:
         """End the original's run if it still goes on."""
@@ -63,12 +73,11 @@ class Confirmation:
             self._original.cancel()
             await asyncio.wait([self._original])
 
-    def _tests_that_end(self) -> tuple[TestId, ...]:
-        """Name the tests for the original only when some never end; else run the plain suite."""
+    def _tests_that_end(self, wanted: set[TestId]) -> tuple[TestId, ...]:
+        """Name the tests only when some never end and are not ``wanted``; else run the plain suite."""
         cases = self._baseline.cases
-        if all(case.kind != "timeout" for case in cases):
-            return ()
-        return tuple(case.test for case in cases if case.kind != "timeout")
+        hung = {case.test for case in cases if case.kind == "timeout"} - wanted
+        return tuple(case.test for case in cases if case.test not in hung) if hung else ()
 
     async def _run(self, edits: tuple[Edit, ...], seed: int, tests: tuple[TestId, ...]) -> Verdict:
         paths = () if tests else self._paths
@@ -90,6 +99,7 @@ class Confirmations:
         self._confirmation = confirmation
         self._greens = greens
         self._cost = cost
+        self.refuted = 0
         self._tried: set[str] = set()
 
     def cheapest(self) -> tuple[Judged, Confirmed] | None:
@@ -105,6 +115,7 @@ class Confirmations:
             if isinstance(answer, Confirmed):
                 self.confirmed.append((judged, answer))
             else:
+                self.refuted += 1
                 events.append(Refuted(judged.candidate, answer.why))
         if self.running is None and (green := self._next()) is not None:
             self._tried.add(green.candidate.id)

@@ -73,6 +73,10 @@ def _objection(
         if now[test].outcome != case.outcome:
             return f"{test} was {case.outcome} before and is {now[test].outcome}"
     for test, case in now.items():
-        if test not in before and case.outcome in ("failed", "error"):
+        if case.outcome not in ("failed", "error") or test in flaky:
+            continue
+        if test not in before:
             return f"{test} is new and {case.outcome}"
+        if before[test].outcome == "skipped":
+            return f"{test} was skipped before and is {case.outcome}"
     return None

@@ -74,6 +74,20 @@ def holes(source: str, first_line: int) -> tuple[Hole, ...]:
     return tuple(sorted(found, key=lambda h: h.first))
 
 
+def body_line(source: str, target: EditTarget) -> int:
+    """Return the file line of the target's first statement behind signature and docstring.
+
+    Where there is none but a docstring, that is the line behind it.
+    """
+    module = tree_of(source)
+    for node in ast.walk(module) if module else ():
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            code = [each for each in node.body if not _is_docstring(each)]
+            last = node.end_lineno or node.lineno
+            return target.first_line - 1 + (code[0].lineno if code else last + 1)
+    return target.first_line + 1
+
+
 def _is_docstring(node: ast.stmt) -> bool:
     return (
         isinstance(node, ast.Expr)

@@ -219,7 +219,8 @@ class _Run:
             if confirmations.confirmed:
                 break
         if (best := confirmations.cheapest()) is None:
-            yield outcome.exhausted(self.attempts, engine.manifest, self.session, limits)
+            refuted = confirmations.refuted
+            yield outcome.exhausted(self.attempts, refuted, engine.manifest, self.session, limits)
             return
         unexecuted = await unexecuted_lines(
             *best, document, self._snapshot, target, sandbox, self._cancel

@@ -99,7 +99,9 @@ def of_run(baseline: Baseline, target: EditTarget | None) -> Finished:
     return Finished("exhausted", f"{red} of {count} tests fail{reach}")
 
 
-def exhausted(attempts: Attempts, manifest: Manifest, session: Session, limits: Limits) -> Finished:
+def exhausted(
+    attempts: Attempts, refuted: int, manifest: Manifest, session: Session, limits: Limits
+) -> Finished:
     """Return the end of a search that found nothing that held."""
     tried = attempts.count
     name = session.target.name
@@ -107,16 +109,14 @@ def exhausted(attempts: Attempts, manifest: Manifest, session: Session, limits: 
         why = f"{tried} candidates were judged"
     else:
         why = f"{tried} candidates were judged and no idea was left, or time ran out"
-    refuted = (
-        f", {len(attempts.greens)} of them green but not when run again" if attempts.greens else ""
-    )
+    green = f", {refuted} of them green at first and not when run again" if refuted else ""
     beyond = ""
     if not manifest.chat:
         beyond = (
             f"; {manifest.name} mends slips of a line or two, and does not write functions from "
             "prose: for more, use a code model that chats (Qwen2.5-Coder, OpenCodeInterpreter)"
         )
-    message = f"`{name}` is not mended: {why}{refuted}{beyond}"
+    message = f"`{name}` is not mended: {why}{green}{beyond}"
     return Finished("exhausted", message, session, attempts.best)
 
 

@@ -7,7 +7,6 @@ behaviour.
 from __future__ import annotations
 
 import ast
-import textwrap
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.judging import Failed, Passed, Plan, Probe
@@ -15,7 +14,7 @@ from ocils.domain.session import Judged, Proposal, Rival
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Document, Snapshot
 from ocils.ports import Sandbox
-from ocils.refine.distinct import new_target_text
+from ocils.refine.distinct import lines_before, new_target_text
 from ocils.refine.green import Confirmed
 from ocils.refine.localize import holes
 from ocils.refine.rank import cost
@@ -67,21 +66,24 @@ async def unexecuted_lines(
     sandbox: Sandbox,
     cancel: CancelToken,
 ) -> tuple[int, ...]:
-    """Return the statements' first lines (1-based, in the new text) that no test ran.
+    """Return the first lines of statements that no test ran (1-based, in the new text).
+
+    Lines count as if the target still began where it did: imports added above are left out.
 
     One more warm run, with line coverage of the new text. Nothing is said when that run fails.
     """
     text = new_target_text(document, target, judged.candidate.edits)
-    count = text.count("\n")
-    probe = Probe(target.path, target.first_line, target.first_line + count)
+    moved = lines_before(document, target, judged.candidate.edits)
+    start = target.first_line + moved
+    probe = Probe(target.path, start, start + text.count("\n"))
     cases = judged.verdict.cases if isinstance(judged.verdict, Passed) else ()
     tests = tuple(dict.fromkeys([*confirmed.mended, *(case.test for case in cases)]))
     plan = Plan(tests=tests, seconds=60.0, probe=probe)
     verdict = await sandbox.judge(snapshot, judged.candidate.edits, plan, cancel)
     if not isinstance(verdict, Passed | Failed) or verdict.coverage is None:
         return ()
-    ran = verdict.coverage.lines() | set(verdict.coverage.collection)
-    source = textwrap.dedent(text)
+    ran = {n - moved for n in verdict.coverage.lines() | set(verdict.coverage.collection)}
+    source = "\n".join(line.removeprefix(target.indent) for line in text.splitlines())
     first = holes(source, target.first_line)
     definitions = _definition_lines(source, target.first_line)
     return tuple(

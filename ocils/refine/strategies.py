@@ -13,11 +13,13 @@ Not covered: *extend* (longest trusted prefix), judging.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import NamedTuple
 
 from ocils.domain.cancel import CancelToken
+from ocils.domain.errors import OverlappingEdits, StaleTarget, Unsupported
 from ocils.domain.model import Chat, Infill, Prompt, Sampling, StrategyName
 from ocils.domain.session import Candidate, Feedback, Judged, Limits
 from ocils.domain.target import Context, Hole, Task
@@ -25,8 +27,8 @@ from ocils.domain.text import Document, Edit
 from ocils.ports import Engine
 from ocils.prompt import chat, infill, reply
 from ocils.refine import feedback
-from ocils.refine.distinct import new_target_text, normal_form, parses
-from ocils.refine.localize import Suspect
+from ocils.refine.distinct import new_target_text, normal_form, parses, texts_around
+from ocils.refine.localize import Suspect, body_line
 from ocils.refine.ranked import TRUST, RankedEdits
 from ocils.source.splice import add_import, new_errors, replace_lines, replace_target
 
@@ -70,7 +72,7 @@ class Search:
         self._seed = seed
         self._cancel = cancel
         original = new_target_text(document, context.target, ())
-        self._seen = {normal_form(original)}
+        self._seen = {(normal_form(original), tuple[str, ...]())}
         # The workspace's Python may be newer than ours; then tree-sitter alone decides.
         self._strict = parses(original)
         self._made = 0
@@ -115,25 +117,35 @@ class Search:
         self._rounds.append((said, written))
         return written
 
-    def is_new(self, edits: tuple[Edit, ...]) -> bool:
-        """Tell whether ``edits`` give a target that was not proposed before and still parses."""
-        if not edits:
-            return False
-        text = new_target_text(self._document, self._context.target, edits)
-        form = normal_form(text)
-        if form in self._seen or (self._strict and not parses(text)):
+    def new_edits(self, make: Callable[[], tuple[Edit, ...]]) -> tuple[Edit, ...]:
+        """Return what ``make`` gives when it is new and still parses, else nothing.
+
+        A reply that cannot be spliced in (it holds a character that the file's encoding lacks) is
+        its own fault and ends nothing but itself.
+        """
+        try:
+            edits = make()
+            return edits if edits and self._is_new(edits) else ()
+        except (OverlappingEdits, StaleTarget, Unsupported):
+            return ()
+
+    def _is_new(self, edits: tuple[Edit, ...]) -> bool:
+        target = self._context.target
+        text = new_target_text(self._document, target, edits)
+        key = (normal_form(text), texts_around(target, edits))
+        if key in self._seen or (self._strict and not parses(text)):
             return False
         if new_errors(self._document, edits):
             return False
-        self._seen.add(form)
+        self._seen.add(key)
         return True
 
     async def _edits(self) -> AsyncGenerator[Candidate, None]:
         given = 0
         while given < _EDITS and (ranked := self._ranked.pop()) is not None:
-            if self.is_new(ranked.edit.edits):
+            if edits := self.new_edits(partial(tuple, ranked.edit.edits)):
                 given += 1
-                yield self._candidate("edit", ranked.edit.edits, ranked.odds, ranked.edit.note)
+                yield self._candidate("edit", edits, ranked.odds, ranked.edit.note)
 
     async def _infills(self, hole: Hole, prompt: Infill) -> AsyncGenerator[Candidate, None]:
         target = self._context.target
@@ -142,10 +154,9 @@ class Search:
         old = known[0] if known else 0.0
         async with aclosing(self._engine.generate(prompt, sampling, self._cancel)) as rows:
             async for row in rows:
-                edits = replace_lines(
-                    self._document, hole, infill.lines_of(row.text), indent=target.indent
-                )
-                if row.finish == "stop" and self.is_new(edits):
+                lines = infill.lines_of(row.text)
+                fill = partial(replace_lines, self._document, hole, lines, target.indent)
+                if row.finish == "stop" and (edits := self.new_edits(fill)):
                     note = f"line {hole.first}: " + " ".join(row.text.split())[:60]
                     odds = TRUST * (row.logprob - old) - _RARITY
                     yield self._candidate("infill", edits, odds, note)
@@ -155,8 +166,8 @@ class Search:
         sampling = Sampling(8, self._limits.tokens, temperature=0.8, seed=self._seed + self._step)
         async with aclosing(self._engine.generate(prompt, sampling, self._cancel)) as rows:
             async for row in rows:
-                edits = self._rewritten(reply.extract(row.text, target.name))
-                if self.is_new(edits):
+                found = reply.extract(row.text, target.name)
+                if edits := self.new_edits(partial(self._rewritten, found)):
                     made = self._candidate("rewrite", edits, row.logprob, "the whole function")
                     self._replies[made.id] = row.text
                     yield made
@@ -210,8 +221,7 @@ def _prompted_holes(
     a line that is missing. To implement a function its whole body is one hole.
     """
     if task == "implement":
-        first = min((s.hole.first for s in suspects), default=context.target.last_line)
-        body = Hole(max(first, context.target.first_line + 1), context.target.last_line)
+        body = Hole(body_line(context.source, context.target), context.target.last_line)
         return [(body, False)] * 4
     shown = [(suspect.hole, True) for suspect in suspects]
     anew = [(suspect.hole, False) for suspect in suspects]

@@ -105,7 +105,8 @@ class Report:
             return Killed("cancelled", cases=cases)
         if end.ended_for == "timeout":
             running = None if self._running is None else TestId(self._running)
-            return TimedOut(end.seconds, running, cases, self._not_begun())
+            rest, coverage = self._not_begun(), self._coverage()
+            return TimedOut(end.seconds, running, cases, rest, coverage)
         if end.ended_for == "memory":
             return Killed("memory", "the container's memory was used up", cases)
         if end.ended_for in ("output", "report") or self._printed > OUTPUT_CAP:
@@ -126,6 +127,11 @@ class Report:
             kind, why, module = from_output(end.output)
             return Broken(why, kind, missing_module=module)
         return self._compare(end, cases)
+
+    def _coverage(self) -> Coverage | None:
+        if self._plan.probe is None:
+            return None
+        return Coverage(tuple(self._lines), self._collection)
 
     def _not_begun(self) -> tuple[TestId, ...]:
         begun = {*self._cases, self._running}
@@ -225,9 +231,7 @@ class Report:
         return Broken(why, kind, _frames(record), self.cases, module)
 
     def _compare(self, end: End, cases: tuple[CaseResult, ...]) -> Verdict:
-        coverage = None
-        if self._plan.probe is not None:
-            coverage = Coverage(tuple(self._lines), self._collection)
+        coverage = self._coverage()
         collected = self._collected or []
         expected = self._plan.tests or tuple(TestId(each) for each in collected)
         missing = [each for each in expected if each not in self._cases]
@@ -244,7 +248,10 @@ class Report:
             return Broken(f"{(gone or missing)[0]} {why}", kind, cases=cases)
         if wrong:
             red = [each for each in wrong if each.kind]
-            if red and len(red) == len(wrong) and all(each.kind == "isolation" for each in red):
+            alone = red and len(red) == len(wrong) and all(e.kind == "isolation" for e in red)
+            # A run of everything is compared with another one, test by test; only where the first
+            # red test ended the run does isolation mean that nothing was learnt.
+            if alone and self._plan.stop_early:
                 return Unjudged("isolation", red[0].message, cases)
             return Failed(cases, end.seconds, coverage)
         if self._code != 0 or end.status != 0:

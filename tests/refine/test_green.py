@@ -64,6 +64,8 @@ def test_red_then_green_twice_is_confirmed() -> None:
         ({"b": "skipped"}, "b was passed before and is skipped"),
         ({"b": None}, "b passed before and was not run"),
         ({"b": "xpassed"}, "b was passed before and is xpassed"),
+        ({"c": "failed"}, "c was skipped before and is failed"),
+        ({"c": "error"}, "c was skipped before and is error"),
         ({"d": "failed"}, "d is new and failed"),
     ],
 )

@@ -35,14 +35,15 @@ from ocils.domain.judging import (
     Verdict,
 )
 from ocils.domain.session import Limits
-from ocils.domain.text import apply_edits
+from ocils.domain.text import Entry, Snapshot, apply_edits, snapshot_hash
 from ocils.engine.nothing import MANIFESTS, NoModel
 from ocils.engine.scripted import ScriptedEngine
 from ocils.ports import Ports
 from ocils.record.off import NoSessions
 from ocils.refine.loop import refine, run_tests
 from ocils.sandbox.scripted import ScriptedSandbox, Trial
-from tests.refine.conftest import BUGGY, CASES, CHATTY, PATH, TINY, Scene, judged
+from ocils.source.target import SourceTree, locate_name
+from tests.refine.conftest import BUGGY, CASES, CHATTY, PATH, ROOT, TINY, Scene, judged
 
 RIGHT = BUGGY.replace("        return high\n    if", "        return low\n    if")
 
@@ -332,3 +333,88 @@ async def test_a_search_without_a_model_works_and_is_repeatable(scene: Scene, na
     first = await order(1)
     assert await order(1) == first
     assert (await order(2) != first) == (name == "none")
+
+
+async def test_a_mishap_of_the_originals_fresh_run_is_made_good(scene: Scene) -> None:
+    lost: list[Trial] = []
+
+    def script(trial: Trial) -> Verdict:
+        if trial.plan.fresh and not trial.changed and not lost:
+            lost.append(trial)
+            return Unjudged("the container was lost")
+        return scene.script(trial)
+
+    scene.sandbox = ScriptedSandbox(script, width=2)
+    assert end_of(await events_of(scene)).outcome == "green"
+    assert lost
+
+
+async def test_red_tests_before_a_hang_stay_goals() -> None:
+    """`above` is red by its assertion, then `inside` hangs: ending the hang alone is not green."""
+    wrong = BUGGY.replace("return high\n    if", "return low\n    if").replace(
+        "    return x", "    while x: pass"
+    )
+    wrong = wrong.replace("        return high\n    while", "        return low\n    while")
+    inside, above = TestId("t.py::inside"), TestId("t.py::above")
+
+    def script(trial: Trial) -> Verdict:
+        text = trial.text or wrong
+        ends = text.replace("while x: pass", "pass")
+        asked = trial.plan.tests or tuple(TestId(case) for case in CASES)
+        if text == ends or inside not in asked:
+            return judged(ends, trial.plan)
+        if asked == (inside,):
+            return TimedOut(20.0, inside)
+        others = tuple(test for test in asked if test != inside)
+        before = judged(ends, msgspec.structs.replace(trial.plan, tests=others))
+        assert isinstance(before, Passed | Failed)
+        return TimedOut(6.1, inside, before.cases, (), before.coverage)
+
+    fresh = Scene(wrong)
+    fresh.sandbox = ScriptedSandbox(script, width=2)
+    fresh.limits = Limits(turns=2, candidates=10, seconds=30)
+    events = await events_of(fresh)
+    baseline = next(e.baseline for e in events if isinstance(e, BaselineJudged))
+    assert set(baseline.red) == {inside, above}
+    assert above in baseline.reaching
+    assert inside not in baseline.reaching, "what a hung test runs is not known"
+
+
+async def test_a_slow_test_is_not_taken_for_a_hang(scene: Scene) -> None:
+    slow = TestId("t.py::inside")
+
+    def script(trial: Trial) -> Verdict:
+        verdict = scene.script(trial)
+        assert isinstance(verdict, Passed | Failed)
+        if trial.plan.quiet and not trial.plan.tests:
+            ended = tuple(case for case in verdict.cases if case.test != slow)
+            return TimedOut(7.0, slow, ended, (), verdict.coverage)
+        return verdict
+
+    scene.sandbox = ScriptedSandbox(script, width=2)
+    events = await events_of(scene)
+    baseline = next(e.baseline for e in events if isinstance(e, BaselineJudged))
+    assert slow not in baseline.red
+    assert end_of(events).outcome == "green"
+
+
+async def test_a_missing_last_line_can_be_added(scene: Scene) -> None:
+    cut = RIGHT.replace("    return x\n", "")
+    lacking = Scene(cut)
+    lacking.replies([[f"```python\n{RIGHT}```"]], CHATTY)
+    assert end_of(await events_of(lacking)).outcome == "green"
+
+
+async def test_a_reply_the_file_cannot_hold_ends_nothing_but_itself() -> None:
+    text = "# -*- coding: latin-1 -*-\n# caf\xe9\n" + BUGGY
+    entries = (Entry("clamp.py", "file", 0o644, 1, text.encode("latin-1")),)
+    scene = Scene(text)
+    scene.snapshot = Snapshot(ROOT, entries, snapshot_hash(entries))
+    document = scene.snapshot.document(PATH)
+    assert document is not None
+    scene.document, scene.target = document, locate_name(SourceTree.of(document), "clamp")
+    arrow = RIGHT.replace("return low", "return low  # \u2192")
+    scene.replies([[f"```python\n{arrow}```", f"```python\n{RIGHT}```"]], CHATTY)
+    scene.sandbox = ScriptedSandbox(lambda trial: judged(trial.text or BUGGY, trial.plan))
+    events = await events_of(scene)
+    assert end_of(events).outcome == "green"

@@ -22,8 +22,14 @@ from ocils.domain.session import Candidate, Judged
 from ocils.domain.target import EditTarget, Hole
 from ocils.domain.text import Document, Edit, Span
 from ocils.refine import feedback
-from ocils.refine.distinct import new_target_text, normal_form, parses
-from ocils.refine.localize import holes, suspects
+from ocils.refine.distinct import (
+    lines_before,
+    new_target_text,
+    normal_form,
+    parses,
+    texts_around,
+)
+from ocils.refine.localize import body_line, holes, suspects
 from ocils.refine.rank import cost, furthest, merit
 
 SOURCE = '''def f(a,
@@ -139,6 +145,46 @@ def test_normal_form_ignores_layout_and_comments_only() -> None:
     assert normal_form("    def f(a):  # why\n\n        return a+1") == base
     assert normal_form("def f(a):\r\n    return a + 1\r\n") == base
     assert normal_form("def f(a):\n    return a + 2") != base
+
+
+APPENDED = b"def f(a):\n    b = a\n\nx = 1\n"
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+def test_a_line_appended_to_the_target_belongs_to_it(offset: int) -> None:
+    end = APPENDED.index(b"b = a") + 5
+    where = EditTarget("/w/a.py", "f", "function", Span(0, end), Span(0, end), "", 1, 2, "h")
+    document = Document("/w/a.py", APPENDED)
+    text = "\n    return b" if offset == 0 else "    return b\n"
+    edits = (Edit("/w/a.py", Span(end + offset, end + offset), text),)
+    new = new_target_text(document, where, edits)
+    assert new == "def f(a):\n    b = a\n    return b"
+    assert texts_around(where, edits) == ()
+
+
+def test_what_stands_before_the_target_tells_candidates_apart_and_moves_it() -> None:
+    document = Document("/w/a.py", b"import os\n\n" + APPENDED)
+    where = EditTarget("/w/a.py", "f", "function", Span(11, 30), Span(0, 0), "", 3, 4, "h")
+    edits = (Edit("/w/a.py", Span(9, 9), "\nimport sys\nimport re"),)
+    assert new_target_text(document, where, edits) == new_target_text(document, where, ())
+    assert texts_around(where, edits) == ("\nimport sys\nimport re",)
+    assert lines_before(document, where, edits) == 2
+
+
+STUB = '''@deco
+def f(
+    a,
+):
+    """Say what."""
+    raise NotImplementedError'''
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [(STUB, 15), ('def f():\n    """Say."""', 12), ("def f():\n    pass", 11), ("def f(:", 11)],
+)
+def test_the_body_begins_behind_signature_and_docstring(source: str, line: int) -> None:
+    assert body_line(source, target(source, 10)) == line
 
 
 def test_odd_literals_are_told_apart_in_silence() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ocils.domain.cancel import CancelToken
-from ocils.domain.judging import Broken, Failed, Passed, Plan, Unjudged, Verdict
+from ocils.domain.judging import Broken, Failed, Passed, Plan, Verdict
 from ocils.domain.text import Document
 from ocils.workspace.disk import DiskWorkspace
 
@@ -190,8 +190,8 @@ async def test_a_test_that_writes_a_judged_file_is_red_for_isolation(make: Maker
         }
     )
     verdict = await yard.judge()
-    assert isinstance(verdict, Unjudged)
-    assert verdict.why == "isolation"
+    assert isinstance(verdict, Failed)
+    assert verdict.cases[0].kind == "isolation"
 
 
 async def test_an_option_that_pytest_does_not_know_is_broken_and_said(make: Maker) -> None:

@@ -224,10 +224,27 @@ async def test_red_for_want_of_a_network_says_nothing_about_the_candidate(shop: 
         def price(amount, percent):
             return urllib.request.urlopen("http://example.org").status
     """
-    verdict = await shop.try_text("shop.py", text, TESTS[0])
+    edits = replace(shop.snapshot, "shop.py", text)
+    plan = Plan(tests=(TestId(TESTS[0]),), stop_early=True)
+    verdict = await shop.sandbox.judge(shop.snapshot, edits, plan, CancelToken())
     assert isinstance(verdict, Unjudged)
     assert verdict.why == "isolation"
     assert verdict.cases[0].kind == "isolation"
+
+
+async def test_a_whole_run_says_which_tests_were_red_for_isolation(shop: Yard) -> None:
+    text = """
+        import socket
+        def price(amount, percent):
+            if percent == 10:
+                socket.create_connection(("192.0.2.1", 80), 1)
+            return amount * (100 - percent) / 100
+    """
+    edits = replace(shop.snapshot, "shop.py", text)
+    verdict = await shop.sandbox.judge(shop.snapshot, edits, Plan(), CancelToken())
+    assert isinstance(verdict, Failed)
+    assert {case.kind for case in verdict.cases if not case.passed} == {"isolation"}
+    assert any(case.passed for case in verdict.cases)
 
 
 async def test_isolation_beside_a_real_failure_is_red(shop: Yard) -> None:
