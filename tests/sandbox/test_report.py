@@ -214,7 +214,8 @@ def test_a_hidden_cause_is_found() -> None:
     outer = chain("ConnectionError", "OSError")["chain"] + chain("gaierror", "OSError")["chain"]
     assert failure_class({"chain": outer}) == "isolation"
     only = [collected(A), *case(A, "failed", chain=outer), done(1)]
-    assert isinstance(judge(only, Plan(tests=(A,))), Unjudged)
+    assert isinstance(judge(only, Plan(tests=(A,), stop_early=True)), Unjudged)
+    assert isinstance(judge(only, Plan(tests=(A,))), Failed)
 
 
 def test_kinds_of_broken() -> None:

@@ -263,7 +263,8 @@ async def test_isolation_beside_a_real_failure_is_red(shop: Yard) -> None:
 async def test_writing_to_a_read_only_place_is_isolation(shop: Yard) -> None:
     text = "def price(a, p):\n    open('/usr/share/ocils-test', 'w')\n    return a\n"
     verdict = await shop.try_text("shop.py", text, TESTS[0])
-    assert isinstance(verdict, Unjudged)
+    assert isinstance(verdict, Failed)
+    assert verdict.cases[0].kind == "isolation"
 
 
 @pytest.mark.parametrize("fresh", [False, True])
