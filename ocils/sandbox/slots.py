@@ -118,7 +118,10 @@ class Slots:
             client, runtime = self._prepare()
             image = ensure_image(client, runtime.home)
         except (DockerException, RequestException) as error:
-            raise SandboxUnavailable(f"the container engine fails: {error}") from error
+            raise SandboxUnavailable(
+                f"the container engine fails: {error}",
+                mend="see whether it still runs (ocils doctor), and try again",
+            ) from error
         slot = Slot(client, runtime, image, self._memory_mib, size)
         with self._lock:
             self._all.add(slot)
