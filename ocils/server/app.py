@@ -43,11 +43,6 @@ class _Protocol(LanguageServerProtocol):
         super().__init__(server, converter)
         self.stop = Event()
 
-    @property
-    def was_shut_down(self) -> bool:
-        """Whether the client asked for a shutdown before it left, as it should."""
-        return self._shutdown
-
     def structure_message(self, data: dict[str, Any]) -> Any:
         """Read a message; a request that cannot be read is answered, so that nobody waits for it."""
         try:

@@ -55,7 +55,6 @@ class Story:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._hole: Hole | None = None
         self._red = 0
         self._confirming = ""
         self.message = "starting"
@@ -94,7 +93,6 @@ class Story:
                 count = len([t for t in baseline.red if t in reaching]) or len(baseline.red)
                 return f"{count} of {_tests(len(baseline.cases))} red", _BASELINE
             case TurnStarted(number=number, strategy=strategy, hole=hole):
-                self._hole = hole
                 said = f"turn {number}: {_doing(strategy, hole)}"
                 return self._confirming + said, self.percentage
             case CandidateStarted():

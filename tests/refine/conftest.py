@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from ocils.domain.cancel import CancelToken
+from ocils.domain.events import Cancelled, Event, Finished
 from ocils.domain.judging import (
     CaseResult,
     Coverage,
@@ -22,6 +24,7 @@ from ocils.domain.text import Entry, Snapshot, snapshot_hash
 from ocils.engine.scripted import ScriptedEngine
 from ocils.ports import Ports
 from ocils.record.off import NoSessions
+from ocils.refine.loop import refine
 from ocils.sandbox.scripted import ScriptedSandbox, Trial
 from ocils.source.target import SourceTree, locate_name
 
@@ -36,6 +39,8 @@ BUGGY = (
     "        return high\n"
     "    return x\n"
 )
+
+RIGHT = BUGGY.replace("        return high\n    if", "        return low\n    if")
 
 CASES: dict[str, tuple[tuple[int, int, int], int]] = {
     "t.py::below": ((-5, 0, 9), 0),
@@ -111,3 +116,16 @@ class Scene:
 @pytest.fixture
 def scene() -> Scene:
     return Scene()
+
+
+async def events_of(scene: Scene, cancel: CancelToken | None = None) -> list[Event]:
+    run = refine(scene.session, scene.snapshot, scene.ports, cancel or CancelToken())
+    return [event async for event in run]
+
+
+def end_of(events: list[Event]) -> Finished:
+    ends = [e for e in events if isinstance(e, Finished | Cancelled)]
+    assert len(ends) == 1
+    assert events[-1] is ends[0]
+    assert isinstance(ends[0], Finished)
+    return ends[0]

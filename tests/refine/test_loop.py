@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from ocils.domain.cancel import CancelToken
-from ocils.domain.errors import SandboxUnavailable, StaleTarget
 from ocils.domain.events import (
     BaselineJudged,
     Cancelled,
@@ -23,14 +22,10 @@ from ocils.domain.events import (
     TurnStarted,
 )
 from ocils.domain.judging import (
-    Broken,
     CaseResult,
     Failed,
-    Killed,
-    Passed,
     Plan,
     TestId,
-    TimedOut,
     Unjudged,
     Verdict,
 )
@@ -43,22 +38,19 @@ from ocils.record.off import NoSessions
 from ocils.refine.loop import refine, run_tests
 from ocils.sandbox.scripted import ScriptedSandbox, Trial
 from ocils.source.target import SourceTree, locate_name
-from tests.refine.conftest import BUGGY, CASES, CHATTY, PATH, ROOT, TINY, Scene, judged
-
-RIGHT = BUGGY.replace("        return high\n    if", "        return low\n    if")
-
-
-async def events_of(scene: Scene, cancel: CancelToken | None = None) -> list[Event]:
-    run = refine(scene.session, scene.snapshot, scene.ports, cancel or CancelToken())
-    return [event async for event in run]
-
-
-def end_of(events: list[Event]) -> Finished:
-    ends = [e for e in events if isinstance(e, Finished | Cancelled)]
-    assert len(ends) == 1
-    assert events[-1] is ends[0]
-    assert isinstance(ends[0], Finished)
-    return ends[0]
+from tests.refine.conftest import (
+    BUGGY,
+    CASES,
+    CHATTY,
+    PATH,
+    RIGHT,
+    ROOT,
+    TINY,
+    Scene,
+    end_of,
+    events_of,
+    judged,
+)
 
 
 async def test_a_small_edit_turns_red_to_green_and_is_confirmed_afresh(scene: Scene) -> None:
@@ -166,101 +158,6 @@ async def test_seconds_end_a_search_whose_judge_is_slow(scene: Scene) -> None:
     assert end.outcome == "exhausted"
 
 
-async def test_a_program_that_never_ends_can_be_mended() -> None:
-    right = BUGGY.replace("return high", "return low", 1)
-    hangs = Scene(right.replace("if x < low", "if x < high"))
-    below = TestId("t.py::below")
-
-    def script(trial: Trial) -> Verdict:
-        if "x < high" not in (trial.text or hangs.text):
-            return judged(trial.text, trial.plan)
-        rest = tuple(TestId(t) for t in CASES if t != below)
-        if not trial.plan.tests or below in trial.plan.tests:
-            return TimedOut(1.0, below, (), rest)
-        return judged(RIGHT, trial.plan)
-
-    hangs.sandbox = ScriptedSandbox(script)
-    hangs.engine = ScriptedEngine(TINY, likelihood=lambda *_: 0.0)
-    events = await events_of(hangs)
-    baseline = next(e.baseline for e in events if isinstance(e, BaselineJudged))
-    assert baseline.red == (below,)
-    assert len(baseline.cases) == len(CASES)
-    assert end_of(events).outcome == "green", end_of(events).message
-    original = next(t.plan for t in hangs.sandbox.trials if t.plan.fresh and not t.changed)
-    assert below not in original.tests
-
-
-@pytest.mark.parametrize(
-    ("verdict", "outcome", "said"),
-    [
-        (Broken("no module named nope", "import", missing_module="nope"), "broken", "install nope"),
-        (Broken("invalid syntax (t.py, line 3)", "syntax"), "broken", "t.py, line 3"),
-        (Broken("nothing was collected", "empty"), "no_tests", "no tests"),
-        (TimedOut(600.0), "timeout", "600 s"),
-        (Unjudged("isolation", "no network"), "unjudged", "no network"),
-        (Killed("memory"), "unjudged", "memory"),
-    ],
-)
-async def test_a_baseline_that_cannot_be_had_ends_in_one_sentence(
-    scene: Scene, verdict: Verdict, outcome: str, said: str
-) -> None:
-    scene.sandbox = ScriptedSandbox(lambda _: verdict)
-    events = await events_of(scene)
-    end = end_of(events)
-    assert end.outcome == outcome
-    assert said in end.message
-    assert "\n" not in end.message
-    assert not any(isinstance(e, TurnStarted) for e in events)
-
-
-def original(*, kind: str = "", reach: bool = True, red: bool = True) -> ScriptedSandbox:
-    def script(trial: Trial) -> Verdict:
-        verdict = judged(BUGGY if red else RIGHT, trial.plan)
-        assert isinstance(verdict, Passed | Failed)
-        coverage = verdict.coverage
-        if not reach and coverage:
-            tests = tuple(msgspec.structs.replace(t, lines=()) for t in coverage.tests)
-            coverage = msgspec.structs.replace(coverage, tests=tests)
-        cases = tuple(
-            case if case.passed else msgspec.structs.replace(case, kind=kind)
-            for case in verdict.cases
-        )
-        return msgspec.structs.replace(verdict, cases=cases, coverage=coverage)
-
-    return ScriptedSandbox(script)
-
-
-@pytest.mark.parametrize(
-    ("sandbox", "outcome", "said"),
-    [
-        (original(red=False), "already_green", "pass already"),
-        (original(reach=False), "no_tests", "none of the 4 tests runs `clamp`"),
-        (original(kind="isolation"), "unjudged", "without network"),
-    ],
-)
-async def test_nothing_to_do_is_said_before_a_token_is_spent(
-    scene: Scene, sandbox: ScriptedSandbox, outcome: str, said: str
-) -> None:
-    scene.sandbox = sandbox
-    end = end_of(await events_of(scene))
-    assert end.outcome == outcome
-    assert said in end.message
-    assert scene.engine.asked == ()
-
-
-async def test_no_engine_is_the_users_to_mend(scene: Scene) -> None:
-    gone = SandboxUnavailable("the engine does not run", mend="start it")
-    scene.sandbox = ScriptedSandbox(scene.script, unavailable=gone)
-    with pytest.raises(SandboxUnavailable, match="start it"):
-        await events_of(scene)
-
-
-async def test_a_target_outside_the_snapshot_is_stale(scene: Scene) -> None:
-    scene.target = msgspec.structs.replace(scene.target, path="/elsewhere/x.py")
-    with pytest.raises(StaleTarget):
-        await events_of(scene)
-
-
 @pytest.mark.parametrize(
     "kind", [CaseFinished, BaselineJudged, TurnStarted, CandidateJudged, Confirming]
 )
@@ -347,55 +244,6 @@ async def test_a_mishap_of_the_originals_fresh_run_is_made_good(scene: Scene) ->
     scene.sandbox = ScriptedSandbox(script, width=2)
     assert end_of(await events_of(scene)).outcome == "green"
     assert lost
-
-
-async def test_red_tests_before_a_hang_stay_goals() -> None:
-    """`above` is red by its assertion, then `inside` hangs: ending the hang alone is not green."""
-    wrong = BUGGY.replace("return high\n    if", "return low\n    if").replace(
-        "    return x", "    while x: pass"
-    )
-    wrong = wrong.replace("        return high\n    while", "        return low\n    while")
-    inside, above = TestId("t.py::inside"), TestId("t.py::above")
-
-    def script(trial: Trial) -> Verdict:
-        text = trial.text or wrong
-        ends = text.replace("while x: pass", "pass")
-        asked = trial.plan.tests or tuple(TestId(case) for case in CASES)
-        if text == ends or inside not in asked:
-            return judged(ends, trial.plan)
-        if asked == (inside,):
-            return TimedOut(20.0, inside)
-        others = tuple(test for test in asked if test != inside)
-        before = judged(ends, msgspec.structs.replace(trial.plan, tests=others))
-        assert isinstance(before, Passed | Failed)
-        return TimedOut(6.1, inside, before.cases, (), before.coverage)
-
-    fresh = Scene(wrong)
-    fresh.sandbox = ScriptedSandbox(script, width=2)
-    fresh.limits = Limits(turns=2, candidates=10, seconds=30)
-    events = await events_of(fresh)
-    baseline = next(e.baseline for e in events if isinstance(e, BaselineJudged))
-    assert set(baseline.red) == {inside, above}
-    assert above in baseline.reaching
-    assert inside not in baseline.reaching, "what a hung test runs is not known"
-
-
-async def test_a_slow_test_is_not_taken_for_a_hang(scene: Scene) -> None:
-    slow = TestId("t.py::inside")
-
-    def script(trial: Trial) -> Verdict:
-        verdict = scene.script(trial)
-        assert isinstance(verdict, Passed | Failed)
-        if trial.plan.quiet and not trial.plan.tests:
-            ended = tuple(case for case in verdict.cases if case.test != slow)
-            return TimedOut(7.0, slow, ended, (), verdict.coverage)
-        return verdict
-
-    scene.sandbox = ScriptedSandbox(script, width=2)
-    events = await events_of(scene)
-    baseline = next(e.baseline for e in events if isinstance(e, BaselineJudged))
-    assert slow not in baseline.red
-    assert end_of(events).outcome == "green"
 
 
 async def test_a_missing_last_line_can_be_added(scene: Scene) -> None:
