@@ -20,6 +20,11 @@ FailureClass: TypeAlias = Literal[
 ]
 
 
+Level: TypeAlias = Literal["", "L0", "L1", "L2"]
+"""How a verdict was had: L2 a fork of the collected suite with the function's code swapped, L1 a fork
+that imports the workspace anew, L0 a process of its own. Empty: not by a process of ours."""
+
+
 class Frame(Value, frozen=True):
     """One frame of a traceback inside the workspace; ``path`` is absolute on the host, ``line`` 1-based."""
 
@@ -105,6 +110,7 @@ class Passed(Value, frozen=True, tag=True):
     cases: tuple[CaseResult, ...]
     seconds: float
     coverage: Coverage | None = None
+    level: Level = ""
 
 
 class Failed(Value, frozen=True, tag=True):
@@ -113,6 +119,7 @@ class Failed(Value, frozen=True, tag=True):
     cases: tuple[CaseResult, ...]
     seconds: float
     coverage: Coverage | None = None
+    level: Level = ""
 
 
 class Broken(Value, frozen=True, tag=True):
@@ -126,6 +133,7 @@ class Broken(Value, frozen=True, tag=True):
     frames: tuple[Frame, ...] = ()
     cases: tuple[CaseResult, ...] = ()
     missing_module: str = ""
+    level: Level = ""
 
 
 class TimedOut(Value, frozen=True, tag=True):
@@ -140,6 +148,7 @@ class TimedOut(Value, frozen=True, tag=True):
     cases: tuple[CaseResult, ...] = ()
     rest: tuple[TestId, ...] = ()
     coverage: Coverage | None = None
+    level: Level = ""
 
 
 class Killed(Value, frozen=True, tag=True):
@@ -148,6 +157,7 @@ class Killed(Value, frozen=True, tag=True):
     why: Literal["memory", "output", "exit", "signal", "cancelled"]
     detail: str = ""
     cases: tuple[CaseResult, ...] = ()
+    level: Level = ""
 
 
 class Unjudged(Value, frozen=True, tag=True):
