@@ -19,6 +19,18 @@ FRAMES = 20
 CHAIN = 8
 
 
+class Raised:
+    """Enough of pytest's ``ExceptionInfo`` for an exception that pytest did not wrap."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.value = error
+        self.tb = error.__traceback__
+
+    def exconly(self, tryshort: bool) -> str:
+        """Return the exception as text."""
+        return f"{type(self.value).__name__}: {self.value}"
+
+
 def cut(text: str, size: int) -> str:
     """Shorten ``text`` to about ``size`` characters, keeping its head and its tail."""
     if len(text) <= size:

@@ -12,8 +12,6 @@ forge anything; fresh runs and the syntax gate are what stands against that.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from typing import Any, Generator
 
@@ -21,33 +19,17 @@ import pytest
 
 from . import failures
 from .loaded import third_party
-
-# Bound now: a test that patches ``os.write`` must not silence the report.
-_write = os.write
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+from .records import Records
 
 
-class _Raised:
-    """Enough of pytest's ``ExceptionInfo`` for an exception that pytest did not wrap."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.value = error
-        self.tb = error.__traceback__
-
-    def exconly(self, tryshort: bool) -> str:
-        return f"{type(self.value).__name__}: {self.value}"
-
-
-class Reporter:
+class Reporter(Records):
     """Registered with pytest for one run."""
 
     def __init__(self, report: int, order: dict[str, Any], settings: dict[str, Any]) -> None:
-        self._report = report
+        super().__init__(report, order)
         self._order = order
         self._root: str = settings["root"]
         self._environment: str = settings["environment"]
-        self._nonce: str = order["nonce"]
-        self._number = 0
         self._before = frozenset(sys.modules)
         self._phases: list[Any] = []
         self._trouble: dict[str, Any] = {}
@@ -68,14 +50,6 @@ class Reporter:
         ]
         return [*fixed, *self._order["paths"]]
 
-    def _send(self, **record: Any) -> None:
-        record["n"] = self._nonce
-        record["i"] = self._number
-        self._number += 1
-        data = memoryview((_encode(record) + "\n").encode("ascii"))
-        while data:
-            data = data[_write(self._report, data) :]
-
     def done(self, code: int) -> None:
         """Say that pytest came to its end."""
         if self._order.get("modules"):
@@ -89,7 +63,7 @@ class Reporter:
         outcome = yield
         if outcome.excinfo is not None:
             error = outcome.excinfo[1]
-            found = failures.describe(_Raised(error), self._root, self._environment)
+            found = failures.describe(failures.Raised(error), self._root, self._environment)
             self._send(t="broken", id="conftest", report=found["message"], **found)
 
     @pytest.hookimpl(hookwrapper=True)
