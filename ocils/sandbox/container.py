@@ -26,21 +26,20 @@ from requests.exceptions import RequestException
 
 from ocils.domain.errors import SandboxUnavailable
 from ocils.sandbox.inside.owners import CANDIDATE
-from ocils.sandbox.line import Line, SlotLost
+from ocils.sandbox.line import START_SECONDS, Line, SlotLost
 from ocils.sandbox.owner import LABEL, boot_id, current_owner
-from ocils.sandbox.runtime import Runtime
+from ocils.sandbox.runtime import HostRuntime
 
 MIB = 1 << 20
 SILENCE = 4.0
 """Seconds without a word from the host after which the supervisor exits."""
 
-START_SECONDS = 30.0
 BOOT = "import sys; sys.path.insert(0, '/runner'); from ocils_inside import supervisor; supervisor.main()"
 SCRATCH = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue")  # noqa: S108 - inside the container
 
 
 def start_container(
-    client: docker.DockerClient, runtime: Runtime, image: str, memory_mib: int, size: int
+    client: docker.DockerClient, runtime: HostRuntime, image: str, memory_mib: int, size: int
 ) -> tuple[Container, Line]:
     """Start a container for ``runtime`` and attach to it.
 
@@ -86,7 +85,7 @@ def _remove(container: Container) -> None:
         container.remove(force=True)
 
 
-def _prove(hello: Mapping[str, Any], nonce: str, runtime: Runtime) -> None:
+def _prove(hello: Mapping[str, Any], nonce: str, runtime: HostRuntime) -> None:
     """Check that the engine is on this kernel and sees these files; never guess from an address."""
     same = hello["boot"] == boot_id() and hello["nonce"] == nonce
     for place, source in runtime.mounts:
@@ -101,7 +100,7 @@ def _prove(hello: Mapping[str, Any], nonce: str, runtime: Runtime) -> None:
 
 def _create(
     client: docker.DockerClient,
-    runtime: Runtime,
+    runtime: HostRuntime,
     image: str,
     memory_mib: int,
     size: int,

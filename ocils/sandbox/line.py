@@ -21,6 +21,8 @@ HEADER = struct.Struct(">BxxxI")
 KEPT_ERRORS = 8 << 10
 CHUNK = 1 << 20
 SEND_SECONDS = 30.0
+START_SECONDS = 30.0
+"""How long starting, or any single answer, may take."""
 
 
 class SlotLost(Exception):

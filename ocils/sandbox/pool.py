@@ -4,7 +4,7 @@ A slot is brought to the snapshot of whatever it judges next, so a changed works
 restart; only the files that differ are sent. The first run of the original primes: it tells which
 third-party modules to import before forking, and leaves bytecode that all slots then share.
 
-Not covered: the ``image`` and ``process`` runtimes, level L2, remote engines.
+Not covered: level L2.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ocils.domain.text import Edit, Snapshot
 from ocils.sandbox.changes import changed_files
 from ocils.sandbox.line import SlotLost
 from ocils.sandbox.report import Report
+from ocils.sandbox.runtime import Choice
 from ocils.sandbox.slot import Slot
 from ocils.sandbox.slots import Slots
 
@@ -48,8 +49,8 @@ class _Job(NamedTuple):
 class DockerSandbox:
     """Judges candidates of the workspace at ``root`` in containers; the ``Sandbox`` port.
 
-    Starts nothing until first used. ``python`` overrides the workspace's own interpreter, ``width``
-    is at most the number of cores, ``memory_mib`` is each container's limit, ``environ`` is where
+    Starts nothing until first used. ``choice`` is the user's runtime; ``python``, a short way of
+    it, overrides the workspace's own interpreter in the host runtime. ``width`` is at most the number of cores, ``memory_mib`` is each container's limit, ``environ`` is where
     the engine's address, the home and the locale come from.
     """
 
@@ -58,13 +59,16 @@ class DockerSandbox:
         root: str,
         *,
         python: str | None = None,
+        choice: Choice | None = None,
         width: int | None = None,
         memory_mib: int = 2048,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         cores = len(os.sched_getaffinity(0))
         self._width = max(1, min(width or cores, cores))
-        self._slots = Slots(root, python, memory_mib, os.environ if environ is None else environ)
+        self._choice = choice or Choice(python=python or "")
+        environ = os.environ if environ is None else environ
+        self._slots = Slots(root, self._choice, memory_mib, environ)
         self._gate = asyncio.Semaphore(self._width)
         self._warming = asyncio.Lock()
         self._threads = ThreadPoolExecutor(2 * self._width + 2, thread_name_prefix="ocils-slot")
@@ -79,8 +83,7 @@ class DockerSandbox:
     @property
     def isolation(self) -> str:
         """What runs the candidates, for people."""
-        engine = f", docker {self._slots.version}" if self._slots.version else ""
-        return f"container (host runtime{engine})"
+        return self._slots.isolation or f"{self._choice.runtime} runtime"
 
     async def warm(self, snapshot: Snapshot, cancel: CancelToken) -> None:
         """Fill every slot with ``snapshot``; raises ``SandboxUnavailable``.

@@ -1,34 +1,40 @@
-"""What the container of a workspace is made of: the ``host`` runtime.
+"""What a workspace's slots are made of: one value for each runtime.
 
-The tests see exactly the user's packages, because the user's own interpreter and system libraries
-are mounted read-only; nothing is built or pulled. Never mounted: ``/``, the home, an ancestor of
-the home or of the workspace, or a folder that holds a socket, since ``:ro`` is not recursive and a
-socket can be connected to through a read-only mount.
+``host``: containers that see this machine's own interpreter and system folders. ``image``:
+containers of an image that the user named. ``process``: no container and no isolation.
 
-Not covered: the ``image`` and ``process`` runtimes; engines on another machine.
+Not covered: planning them (``host.py``, ``derived.py``, ``alone.py``), starting them (``place.py``).
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Literal
 
 from ocils.domain.base import Value
-from ocils.domain.errors import SandboxUnavailable
-from ocils.sandbox.interpreter import Interpreter, find_python, read_interpreter
+from ocils.sandbox.interpreter import Interpreter
 
-__all__ = ["Runtime", "find_python", "host_runtime"]
+RuntimeName = Literal["host", "image", "process"]
 
-SYSTEM = ("/usr/bin", "/usr/sbin", "/usr/share", "/usr/include", "/usr/libexec", "/usr/local/lib", "/usr/local/bin", "/etc/alternatives", "/etc/ssl/certs", "/etc/ld.so.cache")  # fmt: skip
-MERGED = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 KEPT_VARIABLES = ("LANG", "LANGUAGE", "TZ", "TERM")
 # A native thread in the zygote would be missing in every fork.
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")  # fmt: skip
 
 
-class Runtime(Value, frozen=True):
-    """Everything about a workspace's containers that does not change while it is open.
+class Choice(Value, frozen=True):
+    """What the user chose: never what a repository says.
+
+    ``python`` is an interpreter's path (in the image for ``image``), or nothing to have it found.
+    ``image`` is an image's name, or the absolute path of a Dockerfile or a ``devcontainer.json``.
+    """
+
+    runtime: RuntimeName = "host"
+    python: str = ""
+    image: str = ""
+
+
+class HostRuntime(Value, frozen=True):
+    """Containers that stand on this machine's files.
 
     ``mounts`` maps places in the container to places on the host, read-only. ``refused`` are
     folders that the interpreter would read and that were not mounted, with the reason.
@@ -42,103 +48,26 @@ class Runtime(Value, frozen=True):
     refused: tuple[str, ...] = ()
 
     @property
+    def python(self) -> str:
+        """The workspace's interpreter."""
+        return self.interpreter.python
+
+    @property
     def environment_inside(self) -> str:
         """The environment's folder when it lies in the workspace, else nothing."""
         folder = self.interpreter.environment
         return folder if folder.startswith(self.root + "/") else ""
 
 
-def host_runtime(root: str, python: str | None, environ: Mapping[str, str]) -> Runtime:
-    """Plan the containers of the workspace at ``root``. Raises ``SandboxUnavailable``."""
-    root = os.path.realpath(root)
-    home = os.path.realpath(environ.get("HOME") or os.path.expanduser("~"))
-    if root == "/" or _is_above(root, home):
-        raise SandboxUnavailable(
-            f"{root} holds the whole home folder and is not taken for a workspace",
-            mend="open the project's own folder",
-        )
-    chosen = python or find_python(root, environ)
-    if not os.path.isfile(chosen):
-        raise SandboxUnavailable(
-            f"there is no interpreter at {chosen}", mend="set sandbox.python to an existing one"
-        )
-    interpreter = read_interpreter(chosen)
-    sockets = _bound_sockets()
-    mounts: dict[str, str] = {}
-    refused: list[str] = []
-    for place in _system_places():
-        mounts[place] = os.path.realpath(place)
-    for place in (*interpreter.prefixes, *interpreter.roots):
-        if _covered(place, mounts) or (
-            (place + "/").startswith(root + "/") and not _own(place, interpreter)
-        ):
-            continue
-        why = _why_not(place, root, home, sockets)
-        if why:
-            refused.append(f"{place}: {why}")
-        elif place in ("/usr", "/usr/local"):
-            continue
-        else:
-            mounts[place] = os.path.realpath(place)
-    return Runtime(
-        root=root,
-        home=home,
-        interpreter=interpreter,
-        mounts=tuple(sorted(mounts.items())),
-        environ=tuple(sorted(_environ(interpreter, home, environ).items())),
-        refused=tuple(refused),
-    )
+Runtime = HostRuntime
 
 
-def _system_places() -> Iterable[str]:
-    places = [*SYSTEM, *(str(each) for each in Path("/usr").glob("lib*"))]
-    places += [each for each in MERGED if not os.path.islink(each)]
-    return sorted({each for each in places if os.path.exists(each)})
-
-
-def _own(place: str, interpreter: Interpreter) -> bool:
-    return place == interpreter.environment
-
-
-def _is_above(folder: str, path: str) -> bool:
-    """Whether ``folder`` is ``path`` or one of its ancestors."""
-    return (path + "/").startswith(folder.rstrip("/") + "/")
-
-
-def _covered(place: str, mounts: Mapping[str, str]) -> bool:
-    return any(_is_above(each, place) for each in mounts)
-
-
-def _why_not(place: str, root: str, home: str, sockets: Iterable[str]) -> str:
-    source = os.path.realpath(place)
-    if not os.path.isdir(source):
-        return "not a folder"
-    if _is_above(source, home) or _is_above(place, home):
-        return "it holds the home folder"
-    if _is_above(source, root) or _is_above(place, root):
-        return "it holds the workspace"
-    if any(_is_above(source, each) for each in sockets):
-        return "it holds a socket"
-    return ""
-
-
-def _bound_sockets() -> tuple[str, ...]:
-    """Return where sockets of this machine are bound; the kernel knows without a search."""
-    try:
-        lines = Path("/proc/net/unix").read_text().splitlines()[1:]
-    except OSError:
-        return ()
-    fields = (line.split(maxsplit=7) for line in lines)
-    return tuple(os.path.realpath(f[7]) for f in fields if len(f) == 8 and f[7].startswith("/"))
-
-
-def _environ(interpreter: Interpreter, home: str, environ: Mapping[str, str]) -> dict[str, str]:
-    folder = os.path.dirname(interpreter.python)
+def judged_environ(environ: Mapping[str, str], home: str) -> dict[str, str]:
+    """Return the variables that every runtime gives to the tests; nothing of the user's but the locale."""
     kept = {k: v for k, v in environ.items() if k in KEPT_VARIABLES or k.startswith("LC_")}
-    found = {
+    return {
         **kept,
         **dict.fromkeys(ONE_THREAD, "1"),
-        "PATH": f"{folder}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
         "HOME": home,
         "USER": "ocils",
         "LOGNAME": "ocils",
@@ -147,6 +76,3 @@ def _environ(interpreter: Interpreter, home: str, environ: Mapping[str, str]) ->
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
     }
-    if os.path.isfile(f"{interpreter.environment}/pyvenv.cfg"):
-        found["VIRTUAL_ENV"] = interpreter.environment
-    return found

@@ -13,17 +13,12 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import docker
-from docker.errors import DockerException
-from requests.exceptions import RequestException
-
 from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import SandboxUnavailable
 from ocils.domain.judging import CaseResult, Plan
 from ocils.domain.text import Entry, Snapshot
-from ocils.sandbox.container import START_SECONDS, start_container
-from ocils.sandbox.line import SlotLost
+from ocils.sandbox.line import START_SECONDS, Line, SlotLost
 from ocils.sandbox.report import OUTPUT_CAP, End, Report
 from ocils.sandbox.runtime import Runtime
 
@@ -53,15 +48,10 @@ class Outcome(NamedTuple):
 
 
 class Slot:
-    """A container with its own copy of one workspace."""
+    """A container (or what stands for one) with its own copy of one workspace."""
 
-    def __init__(
-        self, client: docker.DockerClient, runtime: Runtime, image: str, memory_mib: int, size: int
-    ) -> None:
-        """Start the container; ``size`` is how many bytes the workspace has.
-
-        Raises ``SandboxUnavailable`` when the engine refuses it or is not on this machine.
-        """
+    def __init__(self, runtime: Runtime, line: Line, remove: Callable[[], None]) -> None:
+        """Take over what was started; ``remove`` removes it and never raises."""
         self.snapshot: Snapshot | None = None
         self.primed: Priming | None = None
         self.stale: tuple[str, ...] = ()
@@ -69,7 +59,8 @@ class Slot:
         self.level: int | None = None
         self._runtime = runtime
         self._closed = False
-        self._container, self._line = start_container(client, runtime, image, memory_mib, size)
+        self._line = line
+        self._remove = remove
 
     def ping(self) -> None:
         """Tell the supervisor that we live."""
@@ -106,7 +97,7 @@ class Slot:
 
     def _start_zygote(self, modules: Sequence[str], *, warm: bool, rehearse: bool) -> int:
         """Start it once; returns how many threads it has."""
-        python = self._runtime.interpreter.python
+        python = self._runtime.python
         answer = self._ask(
             {
                 "op": "zygote",
@@ -203,8 +194,7 @@ class Slot:
             return
         self._closed = True
         self._line.close()
-        with contextlib.suppress(DockerException, RequestException, OSError):
-            self._container.remove(force=True)
+        self._remove()
 
     def _command(
         self, plan: Plan, files: Mapping[str, bytes], nonce: str, level: int, harvest: bool

@@ -10,35 +10,29 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
-import docker
-from docker.errors import DockerException
-from requests.exceptions import RequestException
-
 from ocils.domain.errors import SandboxUnavailable
 from ocils.domain.text import Snapshot
-from ocils.sandbox.engine import connect
-from ocils.sandbox.image import ensure_image
-from ocils.sandbox.owner import sweep
-from ocils.sandbox.runtime import Runtime, host_runtime
+from ocils.sandbox.place import Place, open_place
+from ocils.sandbox.runtime import Choice
 from ocils.sandbox.slot import Priming, Slot
 
 BEAT_SECONDS = 0.7
 
 
 class Slots:
-    """Keeps what is warm; ``version`` is the engine's once it was asked."""
+    """Keeps what is warm; ``isolation`` says what it runs in, once that was found out."""
 
     def __init__(
-        self, root: str, python: str | None, memory_mib: int, environ: Mapping[str, str]
+        self, root: str, choice: Choice, memory_mib: int, environ: Mapping[str, str]
     ) -> None:
-        self.version = ""
+        self.isolation = ""
         self._root = root
-        self._python = python
+        self._choice = choice
         self._memory_mib = memory_mib
         self._environ = dict(environ)
         self._lock = threading.Lock()
         self._preparing = threading.Lock()
-        self._engine: tuple[docker.DockerClient, Runtime] | None = None
+        self._place: Place | None = None
         self._free: list[Slot] = []
         self._all: set[Slot] = set()
         self._priming: Priming | None = None
@@ -98,9 +92,9 @@ class Slots:
         if self._beat is not None:
             self._beat.join()
         with self._preparing:
-            if self._engine is not None:
-                self._engine[0].close()
-                self._engine = None
+            if self._place is not None:
+                self._place.close()
+                self._place = None
 
     def _choose(self, snapshot: Snapshot) -> Slot | None:
         with self._lock:
@@ -114,15 +108,7 @@ class Slots:
 
     def _start(self, snapshot: Snapshot) -> Slot:
         size = sum(len(each.data) for each in snapshot.entries)
-        try:
-            client, runtime = self._prepare()
-            image = ensure_image(client, runtime.home)
-        except (DockerException, RequestException) as error:
-            raise SandboxUnavailable(
-                f"the container engine fails: {error}",
-                mend="see whether it still runs (ocils doctor), and try again",
-            ) from error
-        slot = Slot(client, runtime, image, self._memory_mib, size)
+        slot = self._prepare().start(self._memory_mib, size)
         with self._lock:
             self._all.add(slot)
         if self._closing.is_set():
@@ -130,20 +116,17 @@ class Slots:
             raise SandboxUnavailable("the sandbox was closed")
         return slot
 
-    def _prepare(self) -> tuple[docker.DockerClient, Runtime]:
-        """Plan the mounts, connect and sweep, once."""
+    def _prepare(self) -> Place:
+        """Make the place ready, once."""
         with self._preparing:
             if self._closing.is_set():
                 raise SandboxUnavailable("the sandbox was closed")
-            if self._engine is None:
-                runtime = host_runtime(self._root, self._python, self._environ)
-                client = connect(self._environ)
-                self._engine = (client, runtime)
-                self.version = str(client.version().get("Version", ""))
-                sweep(client)
+            if self._place is None:
+                self._place = open_place(self._root, self._choice, self._environ)
+                self.isolation = self._place.isolation
                 self._beat = threading.Thread(target=self._keep_alive, daemon=True)
                 self._beat.start()
-            return self._engine
+            return self._place
 
     def _keep_alive(self) -> None:
         """Tell every supervisor that we live: they exit after a few seconds of silence."""

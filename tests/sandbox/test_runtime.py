@@ -12,9 +12,10 @@ import pytest
 
 import ocils.sandbox.inside
 from ocils.domain.errors import SandboxUnavailable
+from ocils.sandbox.host import host_runtime
 from ocils.sandbox.image import build_tar
 from ocils.sandbox.interpreter import find_python, read_interpreter
-from ocils.sandbox.runtime import Runtime, host_runtime
+from ocils.sandbox.runtime import HostRuntime
 
 
 def fake_python(folder: Path, target: Path, *, home: Path | None = None) -> Path:
@@ -35,7 +36,7 @@ def base(tmp_path: Path) -> Path:
     return real
 
 
-def runtime(tmp_path: Path, python: Path | None = None) -> Runtime:
+def runtime(tmp_path: Path, python: Path | None = None) -> HostRuntime:
     """Plan for ``home/work`` below ``tmp_path``."""
     root = tmp_path / "home/work"
     root.mkdir(parents=True, exist_ok=True)

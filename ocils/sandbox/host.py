@@ -1,0 +1,115 @@
+"""What the container of a workspace is made of: the ``host`` runtime.
+
+The tests see exactly the user's packages, because the user's own interpreter and system libraries
+are mounted read-only; nothing is built or pulled. Never mounted: ``/``, the home, an ancestor of
+the home or of the workspace, or a folder that holds a socket, since ``:ro`` is not recursive and a
+socket can be connected to through a read-only mount.
+
+Not covered: the ``image`` and ``process`` runtimes; starting anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ocils.domain.errors import SandboxUnavailable
+from ocils.sandbox.interpreter import Interpreter, find_python, read_interpreter
+from ocils.sandbox.runtime import HostRuntime, judged_environ
+
+SYSTEM = ("/usr/bin", "/usr/sbin", "/usr/share", "/usr/include", "/usr/libexec", "/usr/local/lib", "/usr/local/bin", "/etc/alternatives", "/etc/ssl/certs", "/etc/ld.so.cache")  # fmt: skip
+MERGED = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+
+
+def host_runtime(root: str, python: str | None, environ: Mapping[str, str]) -> HostRuntime:
+    """Plan the containers of the workspace at ``root``. Raises ``SandboxUnavailable``."""
+    root = os.path.realpath(root)
+    home = os.path.realpath(environ.get("HOME") or os.path.expanduser("~"))
+    if root == "/" or _is_above(root, home):
+        raise SandboxUnavailable(
+            f"{root} holds the whole home folder and is not taken for a workspace",
+            mend="open the project's own folder",
+        )
+    chosen = python or find_python(root, environ)
+    if not os.path.isfile(chosen):
+        raise SandboxUnavailable(
+            f"there is no interpreter at {chosen}", mend="set sandbox.python to an existing one"
+        )
+    interpreter = read_interpreter(chosen)
+    sockets = _bound_sockets()
+    mounts: dict[str, str] = {}
+    refused: list[str] = []
+    for place in _system_places():
+        mounts[place] = os.path.realpath(place)
+    for place in (*interpreter.prefixes, *interpreter.roots):
+        if _covered(place, mounts) or (
+            (place + "/").startswith(root + "/") and not _own(place, interpreter)
+        ):
+            continue
+        why = _why_not(place, root, home, sockets)
+        if why:
+            refused.append(f"{place}: {why}")
+        elif place in ("/usr", "/usr/local"):
+            continue
+        else:
+            mounts[place] = os.path.realpath(place)
+    return HostRuntime(
+        root=root,
+        home=home,
+        interpreter=interpreter,
+        mounts=tuple(sorted(mounts.items())),
+        environ=tuple(sorted(_environ(interpreter, home, environ).items())),
+        refused=tuple(refused),
+    )
+
+
+def _system_places() -> Iterable[str]:
+    places = [*SYSTEM, *(str(each) for each in Path("/usr").glob("lib*"))]
+    places += [each for each in MERGED if not os.path.islink(each)]
+    return sorted({each for each in places if os.path.exists(each)})
+
+
+def _own(place: str, interpreter: Interpreter) -> bool:
+    return place == interpreter.environment
+
+
+def _is_above(folder: str, path: str) -> bool:
+    """Whether ``folder`` is ``path`` or one of its ancestors."""
+    return (path + "/").startswith(folder.rstrip("/") + "/")
+
+
+def _covered(place: str, mounts: Mapping[str, str]) -> bool:
+    return any(_is_above(each, place) for each in mounts)
+
+
+def _why_not(place: str, root: str, home: str, sockets: Iterable[str]) -> str:
+    source = os.path.realpath(place)
+    if not os.path.isdir(source):
+        return "not a folder"
+    if _is_above(source, home) or _is_above(place, home):
+        return "it holds the home folder"
+    if _is_above(source, root) or _is_above(place, root):
+        return "it holds the workspace"
+    if any(_is_above(source, each) for each in sockets):
+        return "it holds a socket"
+    return ""
+
+
+def _bound_sockets() -> tuple[str, ...]:
+    """Return where sockets of this machine are bound; the kernel knows without a search."""
+    try:
+        lines = Path("/proc/net/unix").read_text().splitlines()[1:]
+    except OSError:
+        return ()
+    fields = (line.split(maxsplit=7) for line in lines)
+    return tuple(os.path.realpath(f[7]) for f in fields if len(f) == 8 and f[7].startswith("/"))
+
+
+def _environ(interpreter: Interpreter, home: str, environ: Mapping[str, str]) -> dict[str, str]:
+    folder = os.path.dirname(interpreter.python)
+    found = judged_environ(environ, home)
+    found["PATH"] = f"{folder}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+    if os.path.isfile(f"{interpreter.environment}/pyvenv.cfg"):
+        found["VIRTUAL_ENV"] = interpreter.environment
+    return found
