@@ -70,6 +70,7 @@ class Report:
         self._cases: dict[str, CaseResult] = {}
         self._lines: list[TestLines] = []
         self._collected: list[str] | None = None
+        self._runner = "pytest"
         self._collection: tuple[int, ...] = ()
         self._broken: list[Record] = []
         self._stopped: Record | None = None
@@ -160,6 +161,7 @@ class Report:
             case "collected":
                 self._collected = [str(each) for each in record["ids"]]
                 self._collection = tuple(record["lines"])
+                self._runner = str(record.get("runner", "pytest"))
             case "broken":
                 self._broken.append(record)
             case "stopped":
@@ -236,6 +238,9 @@ class Report:
         expected = self._plan.tests or tuple(TestId(each) for each in collected)
         missing = [each for each in expected if each not in self._cases]
         if not expected:
+            if self._runner == "unittest":
+                why = "no tests were found by unittest; the interpreter has no pytest"
+                return Broken(why, "empty", missing_module="pytest")
             return Broken("no tests were collected", "empty")
         if end.tampered:
             return Broken(f"the run replaced {end.tampered[0]}", "report", cases=cases)

@@ -84,6 +84,21 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder / "bin" / "python")
 
 
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory, environment: str) -> str:
+    """Make a virtual environment that holds nothing at all; returns its interpreter."""
+    folder = tmp_path_factory.mktemp("bare")
+    full = Path(environment).parent.parent
+    site = folder / next(full.glob("lib/*/site-packages")).relative_to(full)
+    site.mkdir(parents=True)
+    (folder / "bin").mkdir()
+    (folder / "bin" / "python").symlink_to((full / "bin" / "python").readlink())
+    shutil.copy(full / "pyvenv.cfg", folder)
+    for each in (folder, *folder.parents[:2]):
+        each.chmod(0o755)
+    return str(folder / "bin" / "python")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shop(tmp_path_factory: pytest.TempPathFactory, environment: str) -> AsyncIterator[Yard]:
     """Give the shop and a warm sandbox of one slot, shared by a module's tests."""

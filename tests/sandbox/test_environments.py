@@ -158,14 +158,15 @@ async def test_a_workspace_that_pytest_itself_imports_is_not_judged_by_a_fork(
     assert not isinstance(await yard.judge(raises), Passed)
 
 
-async def test_an_interpreter_without_pytest_says_how_to_mend_it(
+async def test_a_pytest_that_cannot_be_imported_says_how_to_mend_it(
     tmp_path: Path, environment: str, make: Maker
 ) -> None:
-    own_environment(tmp_path / "work", environment)
+    own = own_environment(tmp_path / "work", environment)
+    (own / "pytest.py").write_text("import nothing_of_the_kind\n")
     yard = await make({"test_x.py": "def test_x(): pass\n"}, python=None)
     with pytest.raises(SandboxUnavailable) as caught:
         await yard.sandbox.warm(yard.snapshot, CancelToken())
     assert "-m pip install pytest" in caught.value.mend
     fresh = await yard.judge((), Plan(tests=(TestId("test_x.py::test_x"),), fresh=True))
     assert isinstance(fresh, Broken)
-    assert fresh.missing_module == "pytest"
+    assert fresh.missing_module == "nothing_of_the_kind"

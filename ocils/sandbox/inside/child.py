@@ -71,7 +71,16 @@ def fresh() -> NoReturn:
 
 
 def run(order: dict[str, Any], report: int, settings: dict[str, Any]) -> int:
-    """Run pytest as ``python -m pytest`` would, and report to the descriptor ``report``."""
+    """Run pytest as ``python -m pytest`` would, and report to the descriptor ``report``.
+
+    An interpreter that has no pytest runs unittest.
+    """
+    if importlib.util.find_spec("pytest") is None:
+        from . import unittest_runner
+
+        sys.argv = ["python -m unittest"]
+        sys.path.insert(0, os.getcwd())
+        return unittest_runner.run(order, report, settings)
     import pytest
 
     from .reporter import Reporter

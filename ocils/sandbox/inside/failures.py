@@ -15,6 +15,7 @@ from typing import Any
 MESSAGE = 500
 REPORT = 4000
 OUTPUT = 2000
+READ = 4 * OUTPUT
 FRAMES = 20
 CHAIN = 8
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import importlib
+import importlib.util
 import io
 import json
 import os
@@ -30,7 +30,11 @@ WARM = "/tmp/.ocils-warm"
 
 
 def load_pytest() -> str:
-    """Import pytest; returns why that is not possible, or an empty string."""
+    """Import pytest, or unittest where there is none; returns why that is not possible, or nothing."""
+    if importlib.util.find_spec("pytest") is None:
+        from . import unittest_runner  # noqa: F401, imported for the forks
+
+        return ""
     try:
         importlib.import_module("pytest")
     except ImportError as problem:
@@ -110,7 +114,7 @@ def main() -> None:
     sys.path[:] = [each for each in sys.path if each not in ("", "/runner")]
     sys.argv = [""]
     problem = load_pytest() if settings["warm"] else ""
-    if settings["rehearse"] and not problem:
+    if settings["rehearse"] and "pytest" in sys.modules:
         rehearse()
     failed = load_modules(settings["modules"])
     root = settings["root"]
