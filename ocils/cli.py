@@ -234,8 +234,10 @@ async def _narrated(
 def _deliver(
     snapshot: Snapshot, proposal: Proposal, arguments: argparse.Namespace, seconds: float
 ) -> None:
+    # Who said --apply had not seen it yet.
+    write = arguments.apply and not proposal.suspicious
     if arguments.json:
-        if arguments.apply:
+        if write:
             write_edits(snapshot, proposal)
         return
     text = difference(snapshot, proposal)
@@ -248,9 +250,11 @@ def _deliver(
     if proposal.rivals:
         notes = "; ".join(rival.candidate.note for rival in proposal.rivals)
         console.print(f"other candidates were green too: {notes}", style="dim", markup=False)
-    if arguments.apply:
+    if write:
         for path in write_edits(snapshot, proposal):
             console.print(f"applied to {path}", markup=False, highlight=False)
+    elif proposal.suspicious:
+        console.print("not applied; read it, and write it yourself if it is right", style="dim")
     else:
         console.print("not applied; say --apply to write it", style="dim")
 

@@ -79,6 +79,8 @@ class Narrator:
                 self._wait(f"judging {candidate.id}")
             case CandidateJudged(judged=judged, count=count, limit=limit):
                 said = phrase(judged.verdict)
+                if judged.suspicious:
+                    said += f", but it {'; '.join(judged.suspicious)}"
                 self._wait(f"judged {count} of at most {limit}: {said}")
                 if self._verbose or isinstance(judged.verdict, Passed):
                     note = escape(judged.candidate.note)
@@ -92,6 +94,8 @@ class Narrator:
                 self._line(f"  [yellow]not confirmed[/yellow]: {escape(why)}")
             case ProposalReady(proposal=proposal):
                 self._line(f"[green]confirmed[/green]: {escape(proposal.candidate.note)}")
+                for reason in proposal.suspicious:
+                    self._line(f"  [red]suspicious[/red]: it {escape(reason)}")
             case Finished(outcome=outcome, message=message):
                 colour = "green" if outcome in ("green", "already_green") else "yellow"
                 self._line(f"[{colour}]{escape(message)}[/{colour}]")

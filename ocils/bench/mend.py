@@ -99,7 +99,7 @@ async def mend(
                     outcome = "not red"
                 case Finished(outcome="broken" | "unjudged" | "timeout"):
                     outcome = "unjudged"
-                case Finished(outcome="exhausted"):
+                case Finished(outcome="exhausted" | "suspicious"):
                     outcome = "not mended"
             yield event
     yield Mended(

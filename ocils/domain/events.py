@@ -111,14 +111,22 @@ class Cancelled(Value, frozen=True, tag=True):
 class Finished(Value, frozen=True, tag=True):
     """The loop ended by itself.
 
-    ``outcome``: "green" (a proposal came before), "already_green", "no_tests" (nothing reaches the
+    ``outcome``: "green" (a proposal came before), "suspicious" (a proposal came before, and should be
+    read before it is believed), "already_green", "no_tests" (nothing reaches the
     target, or nothing was collected), "broken" (tests cannot be collected), "unjudged" (the sandbox
     or isolation), "timeout" (the baseline hangs), "exhausted" (limits reached or no idea left).
     ``message`` is one sentence for the user; ``verdict`` the baseline's when that was the reason.
     """
 
     outcome: Literal[
-        "green", "already_green", "no_tests", "broken", "unjudged", "timeout", "exhausted"
+        "green",
+        "suspicious",
+        "already_green",
+        "no_tests",
+        "broken",
+        "unjudged",
+        "timeout",
+        "exhausted",
     ]
     message: str
     session: Session | None = None

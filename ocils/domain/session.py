@@ -41,10 +41,15 @@ class Candidate(Value, frozen=True):
 
 
 class Judged(Value, frozen=True):
-    """A candidate and what came of it."""
+    """A candidate and what came of it.
+
+    ``suspicious`` says, of one that passed, what in it no honest repair needs: it is not green by
+    itself.
+    """
 
     candidate: Candidate
     verdict: Verdict
+    suspicious: tuple[str, ...] = ()
 
 
 class Feedback(Value, frozen=True):
@@ -89,6 +94,8 @@ class Proposal(Value, frozen=True):
     ``documents`` maps each edited path to the hash of the bytes that the edits' spans refer to;
     ``snapshot`` is the hash of everything that was judged. ``unexecuted`` are the 1-based lines of
     the *new* text of the target that no test ran. ``flaky`` were set apart in the confirmation.
+    ``suspicious`` are reasons, for people, not to believe that it is honest: such a proposal is made
+    only when nothing else was found, and nobody applies it without having asked.
     """
 
     target: EditTarget
@@ -101,3 +108,4 @@ class Proposal(Value, frozen=True):
     flaky: tuple[TestId, ...] = ()
     unexecuted: tuple[int, ...] = ()
     rivals: tuple[Rival, ...] = ()
+    suspicious: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from ocils.domain.text import Snapshot
 from ocils.ports import Sandbox
 from ocils.refine.baseline import time_limit
 from ocils.refine.rank import furthest
+from ocils.source.suspicious import suspicions
 
 _FIRST = 8  # red tests judged first: enough to refute, few enough to be quick
 
@@ -52,15 +53,21 @@ class Judge:
             for tests in ((first, every) if set(first) != set(every) else (first,))
         )
 
-    async def __call__(self, candidate: Candidate) -> Verdict:
-        """Return the verdict of the first stage that refutes, or of the last."""
+    async def __call__(self, candidate: Candidate) -> Judged:
+        """Return the verdict of the first stage that refutes, or of the last.
+
+        Whoever passes goes through the syntax gate; nobody else needs to.
+        """
         verdict: Verdict | None = None
         for plan in self._plans:
             verdict = await self._sandbox.judge(self._snapshot, candidate.edits, plan, self._cancel)
             if not isinstance(verdict, Passed):
                 break
         assert verdict is not None, "there is always a first stage"
-        return verdict
+        reasons = ()
+        if isinstance(verdict, Passed):
+            reasons = suspicions(self._snapshot, candidate.edits)
+        return Judged(candidate, verdict, reasons)
 
 
 class Attempts:
@@ -70,11 +77,17 @@ class Attempts:
         self.count = 0
         self.best: Judged | None = None
         self.greens: list[Judged] = []
+        self.suspicious: list[Judged] = []
 
     def add(self, judged: Judged) -> None:
-        """Count an attempt and remember it if it came furthest or is green."""
+        """Count an attempt and remember it if it came furthest or is green.
+
+        One that passed and looks suspicious is set apart: it is not green by itself.
+        """
         self.count += 1
-        if isinstance(judged.verdict, Passed):
+        if judged.suspicious:
+            self.suspicious.append(judged)
+        elif isinstance(judged.verdict, Passed):
             self.greens.append(judged)
         self.best = furthest(itertools.chain(filter(None, [self.best]), [judged]))
 

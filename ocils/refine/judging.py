@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeAlias
 
-from ocils.domain.judging import Verdict
 from ocils.domain.session import Candidate, Judged
 
 Step: TypeAlias = Candidate | Judged
@@ -18,7 +17,7 @@ Step: TypeAlias = Candidate | Judged
 
 async def judge_all(
     candidates: AsyncGenerator[Candidate, None],
-    judge: Callable[[Candidate], Awaitable[Verdict]],
+    judge: Callable[[Candidate], Awaitable[Judged]],
     width: int,
 ) -> AsyncGenerator[Step, None]:
     """Yield each candidate as it starts and as it is judged, ``width`` at a time.
@@ -37,7 +36,7 @@ async def judge_all(
             if candidate is None:
                 return
             steps.put_nowait(candidate)
-            steps.put_nowait(Judged(candidate, await judge(candidate)))
+            steps.put_nowait(await judge(candidate))
 
     async def run() -> None:
         try:

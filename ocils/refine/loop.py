@@ -55,6 +55,7 @@ async def refine(
 ) -> AsyncGenerator[Event, None]:
     """Search for an edit of ``session.target`` that turns its red tests green.
 
+    A session that has turns already goes on: nothing of them is tried again (``resume.py``).
     ``paths`` restricts which test files or folders count (relative); all when empty. Raises
     ``OcilsError`` for what the user can mend before or while it runs.
     """
@@ -196,6 +197,7 @@ class _Run:
             seed=session.seed,
             cancel=self._cancel,
         )
+        search.recall(session)
         judge = Judge(self._snapshot, baseline, goals, sandbox, self._cancel)
         confirmation = Confirmation(
             self._snapshot, baseline, goals, self._paths, sandbox, self._cancel
@@ -203,7 +205,8 @@ class _Run:
         self._confirmations = confirmations = Confirmations(
             confirmation, self.attempts.greens, lambda green: cost_of(green, document, target)
         )
-        for number in range(1, limits.turns + 1):
+        before = len(session.turns)  # a session that goes on counts on
+        for number in range(before + 1, before + limits.turns + 1):
             if self._over() or (batch := await search.next_turn()) is None:
                 break
             yield TurnStarted(number, batch.strategy, batch.hole)
@@ -218,6 +221,12 @@ class _Run:
                     yield event
             if confirmations.confirmed:
                 break
+        if not confirmations.confirmed and self.attempts.suspicious:
+            # The last resort: nothing honest was found, and a person is to decide.
+            self.attempts.greens += self.attempts.suspicious
+            async with aclosing(confirmations.settle()) as events:
+                async for event in events:
+                    yield event
         if (best := confirmations.cheapest()) is None:
             refuted = confirmations.refuted
             yield outcome.exhausted(self.attempts, refuted, engine.manifest, self.session, limits)
@@ -227,7 +236,7 @@ class _Run:
         )
         proposal = propose(*best, self.attempts.greens, self._snapshot, target, unexecuted)
         yield ProposalReady(proposal)
-        yield Finished("green", outcome.green_message(proposal), self.session, self.attempts.best)
+        yield outcome.found(proposal, self.session, self.attempts.best)
 
     async def _turn(
         self, batch: Batch, judge: Judge, confirmations: Confirmations, turn: list[Judged]

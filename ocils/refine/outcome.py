@@ -20,7 +20,7 @@ from ocils.domain.judging import (
     Verdict,
 )
 from ocils.domain.model import Manifest
-from ocils.domain.session import Limits, Proposal, Session
+from ocils.domain.session import Judged, Limits, Proposal, Session
 from ocils.domain.target import EditTarget
 from ocils.refine.attempts import Attempts
 
@@ -120,7 +120,17 @@ def exhausted(
     return Finished("exhausted", message, session, attempts.best)
 
 
-def green_message(proposal: Proposal) -> str:
+def found(proposal: Proposal, session: Session, best: Judged | None) -> Finished:
+    """Return the end of a search that found something: green, or a last resort to be read first."""
+    message = _green_message(proposal)
+    if not proposal.suspicious:
+        return Finished("green", message, session, best)
+    why = "; ".join(proposal.suspicious)
+    warning = f"{message}, but it {why}: read it before you believe it; it is not applied by itself"
+    return Finished("suspicious", warning, session, best)
+
+
+def _green_message(proposal: Proposal) -> str:
     """Say what the offered change does."""
     mended = len(proposal.mended)
     flaky = f"; {len(proposal.flaky)} flaky tests were set apart" if proposal.flaky else ""

@@ -38,7 +38,11 @@ def propose(
     unexecuted: tuple[int, ...],
 ) -> Proposal:
     """Build the proposal for a confirmed green."""
-    others = [g.candidate for g in greens if g.candidate.id != judged.candidate.id]
+    others = [
+        green.candidate
+        for green in greens
+        if green.candidate.id != judged.candidate.id and not green.suspicious
+    ]
     edited = sorted({edit.path for edit in judged.candidate.edits})
     documents = tuple(
         (path, doc.hash) for path in edited if (doc := snapshot.document(path)) is not None
@@ -54,6 +58,7 @@ def propose(
         flaky=confirmed.flaky,
         unexecuted=unexecuted,
         rivals=tuple(Rival(c, f"also green: {c.note}") for c in others[:_RIVALS]),
+        suspicious=judged.suspicious,
     )
 
 

@@ -36,8 +36,15 @@ def merit(verdict: Verdict) -> tuple[int, float]:
 
 
 def furthest(attempts: Iterable[Judged]) -> Judged | None:
-    """Return the attempt that came furthest; the likelier of equals; None of none."""
-    return max(attempts, key=lambda j: (merit(j.verdict), j.candidate.logprob), default=None)
+    """Return the attempt that came furthest; the likelier of equals; None of none.
+
+    A suspicious one comes last, whatever it reached: nothing is to be learnt from it.
+    """
+    return max(
+        attempts,
+        key=lambda j: (not j.suspicious, merit(j.verdict), j.candidate.logprob),
+        default=None,
+    )
 
 
 def cost(candidate: Candidate, old: str, new: str) -> float:

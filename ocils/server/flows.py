@@ -77,7 +77,12 @@ async def refine_target(desk: Desk, run: Run, target: EditTarget, task: Task) ->
         heard = await _listen(desk, run, bar, events, snapshot, sketch, owner)
         if heard.proposal is not None and heard.baseline is not None and not run.token.cancelled:
             found = Found(heard.proposal, heard.baseline, snapshot, settings.tests)
-            said: _Said | None = await _deliver(desk, run, found, workspace, ports)
+            if heard.proposal.suspicious:
+                # Only a person who has read it brings it into the editor.
+                desk.kept[owner] = found
+                said: _Said | None = _warning(found.proposal)
+            else:
+                said = await _deliver(desk, run, found, workspace, ports)
         else:
             said = _conclude(desk, run, heard, sketch, owner)
     _say(desk, said)
@@ -246,6 +251,16 @@ async def _deliver(desk: Desk, run: Run, found: Found, workspace: Workspace, por
             assert_never(answer)
 
 
+def _warning(proposal: Proposal) -> _Said:
+    """Say of a suspicious proposal why it is not brought into the editor."""
+    return _Said(
+        f"`{proposal.target.name}`: an edit that turns {_tests(len(proposal.mended))} green was "
+        f"found, but it {'; '.join(proposal.suspicious)}. It is kept: read it, and if you believe it "
+        'use the code action "Apply the verified edit"',
+        _KIND.Warning,
+    )
+
+
 def relocate_in_editor(desk: Desk, target: EditTarget) -> EditTarget | None:
     """Return the target as it stands in the editor now."""
     opened = desk.documents.at(target.path)
@@ -271,6 +286,7 @@ def _conclude(desk: Desk, run: Run, heard: _Heard, sketch: Sketch, owner: str) -
 
 _SEVERITY = {
     "green": _KIND.Info,
+    "suspicious": _KIND.Warning,
     "already_green": _KIND.Info,
     "no_tests": _KIND.Warning,
     "broken": _KIND.Error,
