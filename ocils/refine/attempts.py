@@ -64,7 +64,7 @@ class Judge:
             if not isinstance(verdict, Passed):
                 break
         assert verdict is not None, "there is always a first stage"
-        reasons = ()
+        reasons: tuple[str, ...] = ()
         if isinstance(verdict, Passed):
             reasons = suspicions(self._snapshot, candidate.edits)
         return Judged(candidate, verdict, reasons)
