@@ -1,7 +1,7 @@
 # Everything a contributor runs. `make demo` and `make test` set a bare Debian 12 machine up first.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check static bench lock stop clean
+.PHONY: help demo test check static bench agreement lock stop clean
 
 PY := .venv/bin/python
 export PYTHON
@@ -33,6 +33,10 @@ static:
 bench: ## measure: one JSON object a line (ONLY=name for one of them)
 	@setup/install.sh python docker >&2
 	@$(PY) -m ocils bench figures $(if $(ONLY),--only $(ONLY))
+
+agreement: ## compare warm verdicts with plain runs on real projects (hours; resumes; ONLY=name)
+	@setup/install.sh python docker >&2
+	@$(PY) -m ocils bench agreement $(if $(ONLY),--only $(ONLY),--report tests/bench/agreement.md)
 
 lock: ## bring requirements.lock up to date with pyproject.toml
 	@setup/install.sh python

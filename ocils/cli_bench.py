@@ -50,6 +50,14 @@ def add_commands(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     sub = kinds.add_parser("figures", help="the figures of `make bench`, as JSON lines")
     sub.set_defaults(job=_figures)
     sub.add_argument("--only", default="", help="only the figure of this name")
+    sub = kinds.add_parser(
+        "agreement", help="compare warm verdicts with plain runs, on real projects"
+    )
+    sub.set_defaults(job=_agreement)
+    sub.add_argument("--each", type=int, default=190, help="mutants a project (default 190)")
+    sub.add_argument("--only", default="", help="only the project of this name")
+    sub.add_argument("--journal", type=Path, help="a folder to resume from and to append to")
+    sub.add_argument("--report", type=Path, help="write the result there, as Markdown")
 
 
 async def _demo(house: House, cancel: CancelToken, arguments: argparse.Namespace) -> int:
@@ -107,6 +115,43 @@ async def _mutants(house: House, cancel: CancelToken, arguments: argparse.Namesp
     if done:
         console.print(f"mended {mended} of {done} ({mended / done:.0%})", highlight=False)
     return 0
+
+
+async def _agreement(house: House, cancel: CancelToken, arguments: argparse.Namespace) -> int:
+    from ocils.bench.agreement import Compared
+    from ocils.bench.agreement_run import Surveyed, agreement, report
+
+    console = Console(stderr=True)
+    found: list[Compared] = []
+    surveyed: list[Surveyed] = []
+    code = 0
+    run = agreement(
+        house,
+        _checkout(),
+        cancel,
+        each=arguments.each,
+        only=arguments.only,
+        journal=arguments.journal,
+    )
+    with console.status("preparing the projects") as status:
+        async with aclosing(run) as results:
+            async for each in results:
+                if isinstance(each, Surveyed):
+                    surveyed.append(each)
+                    continue
+                if not isinstance(each, Compared):
+                    print(f"ocils: {each.project} cannot be measured: {each.why}", file=sys.stderr)
+                    code = 3
+                    continue
+                found.append(each)
+                bad = sum(not one.agrees for one in found)
+                status.update(f"{len(found)} mutants judged both ways, {bad} disagree")
+    text = report(found, surveyed)
+    if arguments.report and not cancel.cancelled:
+        arguments.report.write_text(text)
+    else:
+        print(text)
+    return 1 if any(each.false_green for each in found) else code
 
 
 def _tell(each: Mended, console: Console, *, as_json: bool) -> None:

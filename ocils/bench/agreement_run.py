@@ -1,0 +1,209 @@
+"""Runs the agreement over all listed projects, resumes an interrupted run, and writes the report.
+
+Not covered: what is compared, and how (``agreement``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import platform
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+import msgspec
+
+from ocils.bench.agreement import Compared, Ground, Grounds, drawn
+from ocils.bench.figure import House
+from ocils.bench.real import Project, place, prepare, projects
+from ocils.domain.base import Value
+from ocils.domain.cancel import CancelToken
+from ocils.domain.errors import OcilsError, UsageError
+
+REPORT = Path("tests", "bench", "agreement.md")
+
+
+class Skipped(Value, frozen=True):
+    """A project that could not be measured, and why."""
+
+    project: str
+    why: str
+
+
+class Surveyed(Value, frozen=True):
+    """A project before any mutant: ``apart`` are the tests that are not compared, each with why."""
+
+    project: str
+    apart: tuple[tuple[str, str], ...]
+
+
+async def agreement(
+    house: House,
+    checkout: Path,
+    cancel: CancelToken,
+    *,
+    each: int,
+    only: str = "",
+    journal: Path | None = None,
+    jobs: int = 2,
+    seed: int = 0,
+) -> AsyncGenerator[Compared | Surveyed | Skipped, None]:
+    """Yield comparisons of ``each`` mutants a project, ``jobs`` projects at a time, as they come.
+
+    ``journal`` is a folder: what stands in it is taken from there, and what is new is added at
+    once. The same seed draws the same mutants. Raises ``UsageError`` for an unknown project.
+    """
+    chosen = [p for p in projects(checkout) if only in ("", p.name)]
+    if not chosen:
+        raise UsageError(f"there is no project {only}", mend="see tests/bench/projects.toml")
+    folder = journal or place() / "agreement"
+    folder.mkdir(parents=True, exist_ok=True)
+    gate = asyncio.Semaphore(jobs)
+    found: asyncio.Queue[Compared | Surveyed | Skipped | None] = asyncio.Queue()
+
+    async def run(project: Project) -> None:
+        async with gate:
+            try:
+                one = _project(house, project, folder, cancel, each, seed)
+                async with aclosing(one) as results:
+                    async for result in results:
+                        found.put_nowait(result)
+            except OcilsError as problem:
+                found.put_nowait(Skipped(project.name, str(problem)))
+
+    async def everything() -> None:
+        try:
+            await asyncio.gather(*(run(project) for project in chosen))
+        finally:
+            found.put_nowait(None)
+
+    task = asyncio.create_task(everything())
+    try:
+        while (result := await found.get()) is not None:
+            yield result
+        await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _project(
+    house: House, project: Project, folder: Path, cancel: CancelToken, each: int, seed: int
+) -> AsyncGenerator[Compared | Surveyed, None]:
+    root = await prepare(project, place())
+    workspace = house.workspace(str(root))
+    ground = Ground(project, workspace, house.ports(workspace.root).sandbox)
+    survey = folder / f"{project.name}.survey.json"
+    try:
+        grounds = msgspec.json.decode(survey.read_bytes(), type=_Stored).grounds()
+    except (OSError, msgspec.MsgspecError):
+        grounds = await ground.survey(cancel)
+        survey.write_bytes(msgspec.json.encode(_Stored.of(grounds)))
+    yield Surveyed(project.name, grounds.apart)
+    lines = folder / f"{project.name}.jsonl"
+    known = read(lines)
+    for one in known:
+        yield one
+    have = {one.mutant for one in known}
+    # Some are passed over, since no cheap test file runs them: draw more than are wanted.
+    waiting = (m for m in drawn(await workspace.snapshot(), 3 * each, seed) if m.id not in have)
+    left = each - len(known)
+    if left <= 0:
+        return
+    async with aclosing(ground.compare(waiting, grounds, cancel)) as results:
+        async for result in results:
+            with lines.open("ab") as file:
+                file.write(msgspec.json.encode(result) + b"\n")
+            yield result
+            left -= 1
+            if left == 0:
+                return
+
+
+class _Stored(Value, frozen=True):
+    """``Grounds`` as JSON can hold it, whose keys are texts."""
+
+    files: tuple[tuple[str, int, str], ...]
+    tests: dict[str, tuple[tuple[str, ...], float]]
+    apart: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, grounds: Grounds) -> _Stored:
+        files = tuple((path, line, test) for (path, line), test in grounds.files.items())
+        tests = {file: (tuple(map(str, ids)), s) for file, (ids, s) in grounds.tests.items()}
+        return cls(files, tests, grounds.apart)
+
+    def grounds(self) -> Grounds:
+        return msgspec.convert(
+            {
+                "files": {(path, line): test for path, line, test in self.files},
+                "tests": self.tests,
+                "apart": self.apart,
+            },
+            Grounds,
+        )
+
+
+def read(journal: Path) -> list[Compared]:
+    """Read a journal; a line that was cut short is left out, and so measured again."""
+    found = []
+    for line in journal.read_bytes().splitlines() if journal.exists() else ():
+        try:
+            found.append(msgspec.json.decode(line, type=Compared))
+        except msgspec.MsgspecError:
+            continue
+    return found
+
+
+def report(found: Sequence[Compared], surveyed: Sequence[Surveyed]) -> str:
+    """Write the result as Markdown: a line a project, and every disagreement."""
+    levels = Counter(each.level or "none" for each in found)
+    bad = [each for each in found if not each.agrees]
+    told = ", ".join(f"{name} {count}" for name, count in sorted(levels.items()))
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    tests = sum(each.tests for each in found)
+    rows = [
+        "# Agreement of warm verdicts with plain runs",
+        "",
+        f"`make agreement`, {today}, Python {platform.python_version()}. Written by the",
+        "command; what is compared, and how, says `ocils/bench/agreement.py`.",
+        "",
+        f"- mutants judged both ways: {len(found)}, outcomes compared: {tests}",
+        f"- judged at: {told}",
+        f"- false greens: {sum(each.false_green for each in found)}",
+        f"- mutants with any disagreement: {len(bad)}",
+        f"- tests set apart beforehand: {sum(len(each.apart) for each in surveyed)} (listed below)",
+        "",
+        "| project | mutants | L2 | L1 | L0 | false greens | disagree | warm s, median | plain s, median |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name in sorted({each.project for each in found}):
+        mine = [each for each in found if each.project == name]
+        by = Counter(each.level for each in mine)
+        warm = sorted(each.warm_seconds for each in mine)[len(mine) // 2]
+        host = sorted(each.host_seconds for each in mine)[len(mine) // 2]
+        rows.append(
+            f"| {name} | {len(mine)} | {by['L2']} | {by['L1']} | {by['L0']} "
+            f"| {sum(each.false_green for each in mine)} "
+            f"| {sum(not each.agrees for each in mine)} | {warm:.2f} | {host:.2f} |"
+        )
+    if bad:
+        rows += ["", "## Disagreements", ""]
+    for each in bad:
+        first = "; ".join(
+            f"{t}: warm {w or '-'}, plain {h or '-'}" for t, w, h in each.different[:3]
+        )
+        rows.append(
+            f"- {each.project} {each.path} {each.function} ({each.operator}, {each.mutant}, "
+            f"{each.level}): warm {each.warm}, plain {each.host}. {first}"
+        )
+    if any(each.apart for each in surveyed):
+        rows += ["", "## Set apart before any mutant", ""]
+    for project in sorted(surveyed, key=lambda each: each.project):
+        by_why = Counter(why for _, why in project.apart)
+        for why, count in by_why.most_common():
+            first = next(test for test, reason in project.apart if reason == why)
+            rows.append(f"- {project.project}: {count} × {why}, `{first}` for one")
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,113 @@
+"""The agreement's comparison, on verdicts made by hand, and on a workspace with a real plain run."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from ocils.bench.agreement import Compared, Ground, different, drawn, first_lines
+from ocils.bench.agreement_run import Surveyed, report
+from ocils.bench.plain.run import Plain, plain
+from ocils.bench.real import Project, projects
+from ocils.domain.cancel import CancelToken
+from ocils.domain.judging import CaseResult, Failed, Passed, TestId, Verdict
+from ocils.domain.text import Document
+from ocils.sandbox.scripted import ScriptedSandbox, Trial
+from ocils.workspace.disk import DiskWorkspace
+
+CHECKOUT = Path(__file__).parents[2]
+ONE, TWO = TestId("test_a.py::test_one"), TestId("test_a.py::test_two")
+
+
+def case(test: TestId, outcome: str) -> CaseResult:
+    return CaseResult(test, outcome)  # type: ignore[arg-type]
+
+
+def test_the_same_outcomes_agree() -> None:
+    verdict = Failed((case(ONE, "passed"), case(TWO, "failed")), 0.1)
+    run = Plain(1.0, status=1, outcomes={ONE: "passed", TWO: "failed"})
+    assert different(verdict, run, (ONE, TWO)) == ()
+
+
+def test_another_outcome_and_a_missing_report_are_told() -> None:
+    verdict = Failed((case(ONE, "passed"),), 0.1)
+    run = Plain(1.0, status=1, outcomes={ONE: "failed", TWO: "failed"})
+    assert different(verdict, run, (ONE, TWO)) == (
+        (ONE, "passed", "failed"),
+        (TWO, "", "failed"),
+    )
+
+
+def test_functions_are_found_by_the_line_of_their_first_decorator() -> None:
+    text = b"import functools\n\n@functools.cache\ndef one():\n    def inner():\n        pass\n\nclass A:\n    def two(self):\n        pass\n"
+    assert first_lines(Document("/w/a.py", text)) == {
+        "one": 3,
+        "one.inner": 5,
+        "A.two": 9,
+    }
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    root = tmp_path / "w"
+    shutil.copytree(CHECKOUT / "tests" / "workspaces" / "basket", root)
+    # The plain run takes the workspace's own interpreter.
+    (root / ".venv" / "bin").mkdir(parents=True)
+    (root / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    return root
+
+
+async def test_a_plain_run_notes_outcomes_and_what_each_file_ran(workspace: Path) -> None:
+    run = await plain(workspace, sys.executable, [], 60, follow=True)
+    assert run.status == 1  # the workspace has one red test
+    assert set(run.outcomes.values()) == {"passed", "failed"}
+    assert set(run.collected) == set(run.outcomes)
+    ran = {path for places in run.entered.values() for path, _ in places}
+    assert "shop/pricing.py" in ran
+
+
+async def test_a_plain_run_that_never_ends_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text("def test_a():\n    while True: pass\n")
+    run = await plain(tmp_path, sys.executable, [], 2)
+    assert run.timed_out
+    assert run.status is None
+
+
+def always_green(trial: Trial) -> Verdict:
+    """A judge that lies: what the agreement is there to find."""
+    return Passed(tuple(CaseResult(each, "passed") for each in trial.plan.tests), 0.01, level="L2")
+
+
+def sources(root: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in root.rglob("*.py")}
+
+
+async def test_a_judge_that_lies_is_found_out(workspace: Path) -> None:
+    project = Project("basket", "1", "", "MIT")
+    ground = Ground(project, DiskWorkspace(str(workspace)), ScriptedSandbox(always_green))
+    before = sources(workspace)
+    grounds = await ground.survey(CancelToken())
+    mutants = drawn(await DiskWorkspace(str(workspace)).snapshot(), 8)
+    found = [each async for each in ground.compare(mutants, grounds, CancelToken())]
+    assert any(each.false_green for each in found)
+    assert not any(each.agrees for each in found if each.host == "failed")
+    assert sources(workspace) == before
+    text = report(found, [Surveyed("basket", grounds.apart)])
+    assert f"- false greens: {sum(each.false_green for each in found)}\n" in text
+    assert "## Disagreements" in text
+
+
+def test_a_report_of_agreement_has_no_list_of_disagreements() -> None:
+    one = Compared("p", "m", "a.py", "f", "off by one", 3, "L2", "failed", "failed", 0.1, 1.0)
+    text = report([one], [])
+    assert "- false greens: 0\n" in text
+    assert "## Disagreements" not in text
+
+
+def test_every_listed_project_is_pinned() -> None:
+    for project in projects(CHECKOUT):
+        assert len(project.sha256) == 64
+        assert project.licence
