@@ -12,11 +12,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
+import platformdirs
 
 from ocils.domain.base import Value
 from ocils.domain.errors import InvalidSettings, OcilsError
+from ocils.domain.model import Manifest
+from ocils.domain.session import Session
+from ocils.domain.text import Document
 from ocils.ports import Engine, Ports, Recorder, Sandbox, Workspace
 from ocils.settings import UserSettings, WorkspaceSettings, load_user, load_workspace, parse
 
@@ -28,6 +33,14 @@ class Check(Value, frozen=True):
     ok: bool
     detail: str
     mend: str = ""
+
+
+class KnownModel(Value, frozen=True):
+    """A model that can be chosen by name; ``size`` is in bytes, 0 when its files are not there."""
+
+    manifest: Manifest
+    bundled: bool
+    size: int
 
 
 class House:
@@ -98,6 +111,50 @@ class House:
             problem, self._problem = self._problem, None
             raise problem
 
+    def recorded(self, count: int) -> tuple[tuple[Session, float], ...]:
+        """Return the newest recorded sessions, and when each was last written (seconds since 1970)."""
+        from ocils.record.sessions import SessionFiles
+
+        return SessionFiles().dated(count) if self.settings.record else ()
+
+    def recorded_session(self, session_id: str) -> Session:
+        """Return a recorded session. Raises ``UsageError``."""
+        from ocils.record.sessions import SessionFiles
+
+        return SessionFiles().load(session_id)
+
+    def read(self, path: str) -> Document:
+        """Return the file at ``path`` as it is on disk. Raises ``OcilsError``."""
+        from ocils.workspace.documents import read_document
+
+        return read_document(path)
+
+    def keep_text(self, name: str, text: str) -> str:
+        """Write a text for the user to look at into their cache folder; return its path."""
+        folder = platformdirs.user_cache_path("ocils") / "shown"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / name
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        return str(path)
+
+    def checkup(self, path: str) -> tuple[Check, ...]:
+        """Look at everything ocils needs, for the workspace of ``path``."""
+        return checkup(self.settings, path)
+
+    def models(self) -> tuple[KnownModel, ...]:
+        """Return the models that can be chosen by name, the user's own first.
+
+        A manifest that is not valid is passed over: the doctor is who complains.
+        """
+        from ocils.engine.store import bundled_models, readable, user_models
+
+        shipped = bundled_models()
+        return tuple(
+            KnownModel(model.manifest, folder == shipped, _bytes_of(model.folder))
+            for folder in (user_models(), shipped)
+            for model in readable(folder)
+        )
+
     async def close(self) -> None:
         """Release the models and end the containers."""
         things = [*self._retired, *self._sandboxes.values()]
@@ -147,13 +204,13 @@ def _check_container() -> Check:
 
 
 def _check_workspace(settings: UserSettings, path: str) -> Check:
-    from ocils.sandbox.interpreter import find_python
+    from ocils.sandbox.environments import find_environment
     from ocils.workspace.paths import find_root
 
     root = find_root(path)
     try:
         load_workspace(root)
-        python = settings.sandbox.python or find_python(root)
+        python = settings.sandbox.python or find_environment(root).python
     except OcilsError as problem:
         return Check("workspace", False, problem.message, problem.mend)
     return Check("workspace", True, f"{root}, tests run with {python}")
@@ -210,6 +267,10 @@ def _recorder(settings: UserSettings) -> Recorder:
     from ocils.record.sessions import SessionFiles
 
     return SessionFiles() if settings.record else NoSessions()
+
+
+def _bytes_of(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
 
 
 def _overlaid(base: object, table: object) -> object:

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ocils.domain.errors import SandboxUnavailable
-from ocils.sandbox.interpreter import Interpreter, find_python, read_interpreter
+from ocils.sandbox.environments import Found, find_environment, usable
+from ocils.sandbox.interpreter import Interpreter, read_interpreter
 from ocils.sandbox.runtime import HostRuntime, judged_environ
 
 SYSTEM = ("/usr/bin", "/usr/sbin", "/usr/share", "/usr/include", "/usr/libexec", "/usr/local/lib", "/usr/local/bin", "/etc/alternatives", "/etc/ssl/certs", "/etc/ld.so.cache")  # fmt: skip
@@ -31,12 +32,8 @@ def host_runtime(root: str, python: str | None, environ: Mapping[str, str]) -> H
             f"{root} holds the whole home folder and is not taken for a workspace",
             mend="open the project's own folder",
         )
-    chosen = python or find_python(root, environ)
-    if not os.path.isfile(chosen):
-        raise SandboxUnavailable(
-            f"there is no interpreter at {chosen}", mend="set sandbox.python to an existing one"
-        )
-    interpreter = read_interpreter(chosen)
+    found = choose_python(root, python, environ)
+    interpreter = read_interpreter(found.python, home)
     sockets = _bound_sockets()
     mounts: dict[str, str] = {}
     refused: list[str] = []
@@ -47,7 +44,9 @@ def host_runtime(root: str, python: str | None, environ: Mapping[str, str]) -> H
             (place + "/").startswith(root + "/") and not _own(place, interpreter)
         ):
             continue
-        why = _why_not(place, root, home, sockets)
+        why = _why_not(place, root, home, sockets) or (
+            _stray(place, root, home, interpreter) if place in interpreter.roots else ""
+        )
         if why:
             refused.append(f"{place}: {why}")
         elif place in ("/usr", "/usr/local"):
@@ -57,11 +56,25 @@ def host_runtime(root: str, python: str | None, environ: Mapping[str, str]) -> H
     return HostRuntime(
         root=root,
         home=home,
+        found=found,
         interpreter=interpreter,
         mounts=tuple(sorted(mounts.items())),
         environ=tuple(sorted(_environ(interpreter, home, environ).items())),
         refused=tuple(refused),
     )
+
+
+def choose_python(root: str, python: str | None, environ: Mapping[str, str]) -> Found:
+    """Return the user's own choice, else what is found. Raises ``SandboxUnavailable``."""
+    if not python:
+        return find_environment(root, environ)
+    path = usable(os.path.expanduser(python))
+    if not path:
+        raise SandboxUnavailable(
+            f"there is no interpreter at {python}",
+            mend="set sandbox.python to an interpreter or to an environment's folder",
+        )
+    return Found(path, "your setting sandbox.python")
 
 
 def _system_places() -> Iterable[str]:
@@ -94,6 +107,20 @@ def _why_not(place: str, root: str, home: str, sockets: Iterable[str]) -> str:
     if any(_is_above(source, each) for each in sockets):
         return "it holds a socket"
     return ""
+
+
+def _stray(place: str, root: str, home: str, interpreter: Interpreter) -> str:
+    """Say why an import root is not mounted though an environment in the workspace names it.
+
+    A repository can bring an environment; its files must not open the user's private folders.
+    """
+    if not interpreter.environment.startswith(root + "/"):
+        return ""
+    source = os.path.realpath(place)
+    private = source.startswith(home + "/.") and not any(
+        _is_above(os.path.realpath(each), source) for each in interpreter.prefixes
+    )
+    return "a hidden folder of the home, named by the workspace's own environment" * private
 
 
 def _bound_sockets() -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import docker
@@ -27,8 +28,8 @@ COPIED = ("nsswitch.conf", "mime.types", "services", "protocols", "ld.so.conf", 
 LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 
-def build_tar(home: str) -> bytes:
-    """Return the image's content; the same machine and version give the same bytes."""
+def build_tar(home: str, links: Sequence[tuple[str, str]] = ()) -> bytes:
+    """Return the image's content; the same machine, version and ``links`` give the same bytes."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for folder in FOLDERS:
@@ -46,12 +47,16 @@ def build_tar(home: str) -> bytes:
         _add(tar, "etc/group", f"root:x:0:\nocils:x:{CANDIDATE}:\n".encode())
         for program in sorted((Path(__file__).parent / "inside").glob("*.py")):
             _add(tar, f"runner/ocils_inside/{program.name}", program.read_bytes())
+        for path, target in links:
+            _add(tar, path.lstrip("/"), kind=tarfile.SYMTYPE, link=target)
     return buffer.getvalue()
 
 
-def ensure_image(client: docker.DockerClient, home: str) -> str:
+def ensure_image(
+    client: docker.DockerClient, home: str, links: Sequence[tuple[str, str]] = ()
+) -> str:
     """Return the image's tag, importing it when the engine lacks it."""
-    data = build_tar(home)
+    data = build_tar(home, links)
     tag = hashlib.sha256(data).hexdigest()[:16]
     name = f"{REPOSITORY}:{tag}"
     try:

@@ -1,22 +1,19 @@
-"""Finding the workspace's interpreter and what it reads, by reading files only.
+"""What an interpreter reads, found out by reading files only.
 
 A ``.pth`` file runs code whenever its interpreter starts, also with ``-I``, so the workspace's
 interpreter is never started on the host; ``pyvenv.cfg``, links and ``.pth`` files say enough.
 
-Not covered: editable finders that map names in Python code (their folders are usually the
-workspace itself); conda activation scripts.
+Not covered: which interpreter it is (``environments.py``); editable finders that map names in
+Python code (their folders are usually the workspace itself); conda activation scripts.
 """
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from ocils.domain.base import Value
-
-FOLDERS = (".venv", "venv", "env", ".env")
 
 
 class Interpreter(Value, frozen=True):
@@ -24,7 +21,8 @@ class Interpreter(Value, frozen=True):
 
     ``environment`` is the virtual environment's folder, or the prefix where there is none.
     ``base`` is the real interpreter that the environment stands on. ``prefixes`` are the folders to
-    mount, ``roots`` the import roots that ``.pth`` files add.
+    mount, ``roots`` the import roots that ``.pth`` files add. ``links`` are the links to it that lie
+    in folders of other things (``~/.local/bin``), with what they point to.
     """
 
     python: str
@@ -32,25 +30,18 @@ class Interpreter(Value, frozen=True):
     base: str
     prefixes: tuple[str, ...]
     roots: tuple[str, ...]
+    links: tuple[tuple[str, str], ...] = ()
 
 
-def find_python(root: str, environ: Mapping[str, str] | None = None) -> str:
-    """Return the workspace's interpreter: its own environment, VIRTUAL_ENV, else the running one."""
-    found = [f"{root}/{each}" for each in FOLDERS]
-    active = (os.environ if environ is None else environ).get("VIRTUAL_ENV", "")
-    if active:
-        found.append(os.path.normpath(active))
-    for each in found:
-        python = f"{each}/bin/python"
-        if Path(f"{each}/pyvenv.cfg").is_file() and Path(python).is_file():
-            return python
-    return sys.executable
+def read_interpreter(python: str, user_home: str) -> Interpreter:
+    """Describe the interpreter at ``python`` without starting it.
 
-
-def read_interpreter(python: str) -> Interpreter:
-    """Describe the interpreter at ``python`` without starting it."""
+    ``user_home`` is where its user's own packages are, which an environment does not see unless it
+    sees the system's.
+    """
     environment = os.path.dirname(os.path.dirname(os.path.abspath(python)))
-    home = _home(environment)
+    config = _config(environment)
+    home = config.get("home", "")
     hops = list(_hops(python))
     if home:
         name = os.path.basename(hops[-1])
@@ -59,12 +50,20 @@ def read_interpreter(python: str) -> Interpreter:
             base = os.path.join(home, "python3")
         hops += list(_hops(base))
     base = os.path.realpath(hops[-1])
-    prefixes = [environment, *(os.path.dirname(os.path.dirname(each)) for each in hops)]
-    prefixes.append(os.path.dirname(os.path.dirname(base)))
+    prefixes = [environment]
+    links = []
+    for each in (*hops, base):
+        prefix = os.path.dirname(os.path.dirname(each))
+        if is_prefix(prefix):
+            prefixes.append(prefix)
+        elif os.path.islink(each):
+            links.append((each, os.readlink(each)))
     sites = list(_sites(environment))
-    if not home:
-        sites += list(_user_sites(base))
-        prefixes += [os.path.dirname(each) for each in _user_sites(base)]
+    if not home or config.get("include-system-site-packages", "").lower() == "true":
+        sites += list(_sites(os.path.dirname(os.path.dirname(base)))) if home else []
+        own = list(_user_sites(base, user_home))
+        sites += own
+        prefixes += [os.path.dirname(each) for each in own]
     roots = [root for site in sites for root in _added_roots(site)]
     return Interpreter(
         python=os.path.abspath(python),
@@ -72,20 +71,31 @@ def read_interpreter(python: str) -> Interpreter:
         base=base,
         prefixes=tuple(dict.fromkeys(prefixes)),
         roots=tuple(dict.fromkeys(roots)),
+        links=tuple(dict.fromkeys(links)),
     )
 
 
-def _home(environment: str) -> str:
-    """Return ``home`` of ``pyvenv.cfg``: the folder of the base interpreter, or nothing."""
+def is_prefix(folder: str) -> bool:
+    """Tell whether ``folder`` is an environment or an installation: the latter has a library."""
+    if is_environment(folder):
+        return True
+    places = ("lib/python3*/os.py", "lib64/python3*/os.py", "lib/pypy3*/os.py")
+    return any(True for place in places for _ in Path(folder).glob(place))
+
+
+def is_environment(folder: str) -> bool:
+    """Tell whether ``folder`` is a virtual environment or a conda prefix."""
+    return os.path.isfile(f"{folder}/pyvenv.cfg") or os.path.isdir(f"{folder}/conda-meta")
+
+
+def _config(environment: str) -> dict[str, str]:
+    """Read ``pyvenv.cfg``: its ``home`` is the folder of the base interpreter. Empty where none is."""
     try:
-        text = Path(f"{environment}/pyvenv.cfg").read_text(encoding="utf-8")
+        text = Path(f"{environment}/pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
-    for line in text.splitlines():
-        name, _, value = line.partition("=")
-        if name.strip().lower() == "home":
-            return value.strip()
-    return ""
+        return {}
+    pairs = (line.partition("=") for line in text.splitlines())
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
 def _hops(path: str) -> Iterator[str]:
@@ -99,13 +109,12 @@ def _hops(path: str) -> Iterator[str]:
 
 
 def _sites(environment: str) -> Iterator[str]:
-    for library in ("lib", "lib64"):
-        for each in sorted(Path(f"{environment}/{library}").glob("python3*/site-packages")):
-            yield str(each)
+    for place in ("lib/python3*/site-packages", "lib64/python3*/site-packages", "lib/python3*/dist-packages"):  # fmt: skip
+        yield from (str(each) for each in sorted(Path(environment).glob(place)))
 
 
-def _user_sites(base: str) -> Iterator[str]:
-    for each in sorted(Path(os.path.expanduser("~/.local/lib")).glob("python3*/site-packages")):
+def _user_sites(base: str, user_home: str) -> Iterator[str]:
+    for each in sorted(Path(f"{user_home}/.local/lib").glob("python3*/site-packages")):
         if each.parent.name == os.path.basename(base):
             yield str(each)
 

@@ -67,7 +67,7 @@ class HostPlace:
     def start(self, memory_mib: int, size: int) -> Slot:
         """Start a container on the small image, which is imported again if it went away."""
         try:
-            image = ensure_image(self._client, self.runtime.home)
+            image = ensure_image(self._client, self.runtime.home, self.runtime.links)
         except (DockerException, RequestException) as error:
             raise _failed(error) from error
         container, line = start_container(self._client, self.runtime, image, memory_mib, size)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from ocils.domain.base import Value
+from ocils.sandbox.environments import Found
 from ocils.sandbox.interpreter import Interpreter
 
 RuntimeName = Literal["host", "image", "process"]
@@ -42,6 +43,7 @@ class HostRuntime(Value, frozen=True):
 
     root: str
     home: str
+    found: Found
     interpreter: Interpreter
     mounts: tuple[tuple[str, str], ...]
     environ: tuple[tuple[str, str], ...]
@@ -57,6 +59,16 @@ class HostRuntime(Value, frozen=True):
         """The environment's folder when it lies in the workspace, else nothing."""
         folder = self.interpreter.environment
         return folder if folder.startswith(self.root + "/") else ""
+
+    @property
+    def links(self) -> tuple[tuple[str, str], ...]:
+        """Links to the interpreter that no mount brings; the image holds them."""
+        mounted = [f"{place}/" for place, _ in self.mounts]
+        return tuple(
+            each
+            for each in self.interpreter.links
+            if not any(each[0].startswith(place) for place in (*mounted, self.root + "/"))
+        )
 
 
 Runtime = HostRuntime

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import io
 import os
 import socket
-import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import ocils.sandbox.inside
 from ocils.domain.errors import SandboxUnavailable
 from ocils.sandbox.host import host_runtime
 from ocils.sandbox.image import build_tar
-from ocils.sandbox.interpreter import find_python, read_interpreter
+from ocils.sandbox.interpreter import read_interpreter
 from ocils.sandbox.runtime import HostRuntime
 
 
@@ -33,6 +34,9 @@ def base(tmp_path: Path) -> Path:
     real = tmp_path / "home/.pythons/3.12/bin/python3.12"
     real.parent.mkdir(parents=True)
     real.touch(mode=0o755)
+    library = tmp_path / "home/.pythons/3.12/lib/python3.12"
+    library.mkdir(parents=True)
+    (library / "os.py").touch()
     return real
 
 
@@ -44,21 +48,6 @@ def runtime(tmp_path: Path, python: Path | None = None) -> HostRuntime:
     return host_runtime(str(root), str(python) if python else None, environ)
 
 
-def test_the_workspaces_own_environment_comes_first(tmp_path: Path, base: Path) -> None:
-    work = tmp_path / "home/work"
-    active = fake_python(tmp_path / "active", base, home=base.parent)
-    environ = {"VIRTUAL_ENV": str(tmp_path / "active")}
-    assert find_python(str(work), environ) == str(active)
-    assert find_python(str(work), {}) == sys.executable
-    own = fake_python(work / ".venv", base, home=base.parent)
-    assert find_python(str(work), environ) == str(own)
-
-
-def test_an_environment_that_dangles_is_not_taken(tmp_path: Path) -> None:
-    fake_python(tmp_path / ".venv", tmp_path / "nowhere", home=tmp_path)
-    assert find_python(str(tmp_path), {}) == sys.executable
-
-
 def test_an_interpreter_is_described_without_starting_it(tmp_path: Path, base: Path) -> None:
     short = tmp_path / "home/.pythons/short"
     short.symlink_to("3.12")
@@ -68,13 +57,79 @@ def test_an_interpreter_is_described_without_starting_it(tmp_path: Path, base: P
     site.mkdir(parents=True)
     (tmp_path / "lib1").mkdir()
     (site / "a.pth").write_text(f"# note\nimport os; os.abort()\n{tmp_path}/lib1\n{tmp_path}/no\n")
-    found = read_interpreter(str(python))
+    found = read_interpreter(str(python), str(tmp_path / "home"))
     assert found.python == str(python)
     assert found.environment == str(venv)
     assert found.base == str(base)
     assert str(short) in found.prefixes
     assert str(base.parent.parent) in found.prefixes
     assert found.roots == (str(tmp_path / "lib1"),)
+    assert found.links == ()
+
+
+def test_a_link_among_other_things_brings_the_link_and_not_its_folder(
+    tmp_path: Path, base: Path
+) -> None:
+    """``~/.local/bin/python3.12`` is a link of uv's; ``~/.local`` also holds keyrings."""
+    shelf = tmp_path / "home/.local/bin"
+    shelf.mkdir(parents=True)
+    (shelf / "python3.12").symlink_to(base)
+    python = fake_python(tmp_path / "env", shelf / "python3.12", home=shelf)
+    plan = runtime(tmp_path, python)
+    assert plan.links == ((str(shelf / "python3.12"), str(base)),)
+    assert not any(place.startswith(f"{tmp_path}/home/.local") for place, _ in plan.mounts)
+    assert str(base.parent.parent) in dict(plan.mounts)
+    name = str(shelf / "python3.12").lstrip("/")
+    with tarfile.open(fileobj=io.BytesIO(build_tar(plan.home, plan.links))) as tar:
+        assert tar.getmember(name).linkname == str(base)
+
+
+def test_a_conda_prefix_is_an_environment_without_a_configuration(tmp_path: Path) -> None:
+    prefix = tmp_path / "home/miniconda3/envs/shop"
+    for each in ("bin", "conda-meta", "lib/python3.12/site-packages"):
+        (prefix / each).mkdir(parents=True)
+    (prefix / "bin/python3.12").touch()
+    (prefix / "bin/python").symlink_to("python3.12")
+    (tmp_path / "more").mkdir()
+    (prefix / "lib/python3.12/site-packages/a.pth").write_text(f"{tmp_path}/more\n")
+    found = read_interpreter(str(prefix / "bin/python"), str(tmp_path / "home"))
+    assert found.environment == str(prefix)
+    assert found.base == str(prefix / "bin/python3.12")
+    assert found.prefixes == (str(prefix),)
+    assert found.roots == (f"{tmp_path}/more",)
+
+
+@pytest.mark.parametrize(("system", "sees"), [("true", True), ("false", False)])
+def test_an_environment_may_see_the_users_own_packages(
+    tmp_path: Path, base: Path, system: str, sees: bool
+) -> None:
+    python = fake_python(tmp_path / "env", base, home=base.parent)
+    with (tmp_path / "env/pyvenv.cfg").open("a") as file:
+        file.write(f"include-system-site-packages = {system}\n")
+    own = tmp_path / "home/.local/lib/python3.12/site-packages"
+    own.mkdir(parents=True)
+    (tmp_path / "more").mkdir()
+    (own / "a.pth").write_text(f"{tmp_path}/more\n")
+    found = read_interpreter(str(python), str(tmp_path / "home"))
+    assert (str(own.parent) in found.prefixes) is sees
+    assert (f"{tmp_path}/more" in found.roots) is sees
+
+
+def test_an_environment_in_the_workspace_opens_no_private_folder(
+    tmp_path: Path, base: Path
+) -> None:
+    """A repository can bring an environment, and with it any ``.pth`` file and any ``home``."""
+    keys = tmp_path / "home/.keys"
+    (keys / "bin").mkdir(parents=True)
+    python = fake_python(tmp_path / "home/work/.venv", base, home=keys / "bin")
+    site = tmp_path / "home/work/.venv/lib/python3.12/site-packages"
+    site.mkdir(parents=True)
+    (tmp_path / "home/shared").mkdir()
+    (site / "a.pth").write_text(f"{keys}\n{tmp_path}/home/shared\n")
+    plan = runtime(tmp_path, python)
+    assert not any(source.startswith(str(keys)) for _, source in plan.mounts)
+    assert any(str(keys) in each for each in plan.refused)
+    assert f"{tmp_path}/home/shared" in dict(plan.mounts)
 
 
 def test_everything_is_mounted_that_the_interpreter_reads(tmp_path: Path, base: Path) -> None:
