@@ -9,6 +9,8 @@ import json
 import os
 from typing import Any
 
+from .originals import Originals
+
 # Bound now: a test that patches ``os.write`` must not silence the report.
 _write = os.write
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -21,8 +23,11 @@ class Records:
         self._report = report
         self._nonce: str = order["nonce"]
         self._number = 0
+        self._originals = Originals()
 
     def _send(self, **record: Any) -> None:
+        if record["t"] == "done":
+            record["replaced"] = self._originals.replaced()
         record["n"] = self._nonce
         record["i"] = self._number
         self._number += 1

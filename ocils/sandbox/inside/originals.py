@@ -1,0 +1,130 @@
+"""What the test runner is made of, as it was before any code of the candidate ran.
+
+Code under test may replace parts of pytest, of unittest, of ``json`` or of the built-ins, by a slip or
+to look green. The parts are remembered before, and compared when the run is over; besides, a failure
+is made on purpose (the canary), which must come out as one.
+
+Not covered: parts that are put back before the end, parts of other plugins, and whoever changes what
+this module itself remembers: code in this interpreter can forge anything.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any, Iterator
+
+WATCHED = (
+    "_pytest._code.code",
+    "_pytest.assertion",
+    "_pytest.assertion.rewrite",
+    "_pytest.main",
+    "_pytest.outcomes",
+    "_pytest.python",
+    "_pytest.python_api",
+    "_pytest.raises",
+    "_pytest.reports",
+    "_pytest.runner",
+    "_pytest.skipping",
+    "_pytest.unittest",
+    "pluggy._callers",
+    "pluggy._hooks",
+    "pluggy._manager",
+    "pluggy._result",
+    "unittest.case",
+    "unittest.result",
+    "unittest.suite",
+    "json.encoder",
+    "builtins",
+    "ocils_inside.failures",
+    "ocils_inside.originals",
+    "ocils_inside.records",
+    "ocils_inside.reporter",
+    "ocils_inside.unittest_runner",
+)
+MOST = 5
+PARTS = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    property,
+    classmethod,
+    staticmethod,
+    type,
+)
+CHANGING = frozenset({"_"})
+"""What changes by itself: the last value at the prompt, and gettext's function."""
+
+
+class Originals:
+    """Remembers on creation."""
+
+    def __init__(self) -> None:
+        self._kept = [
+            (f"{module}.{name}", vars(owner), name.rpartition(".")[2], value)
+            for module in WATCHED
+            if module in sys.modules
+            for owner, name, value in _parts(sys.modules[module])
+            if name not in CHANGING
+        ]
+
+    def replaced(self) -> list[list[str]]:
+        """List what is no longer what it was: its name, and the file of what took its place.
+
+        The file is empty when there is none: a built-in, a mock, or nothing at all.
+        """
+        found = []
+        for name, place, short, value in self._kept:
+            now = place.get(short)
+            if now is not value:
+                found.append([name, _file(now)])
+        if not found and not _canary():
+            found.append(["the way failures are reported", ""])
+        return found[:MOST]
+
+
+def _parts(module: types.ModuleType) -> Iterator[tuple[Any, str, Any]]:
+    for name, value in list(vars(module).items()):
+        # ``pytest.fail`` is an object of a class of its own.
+        if not isinstance(value, PARTS) and type(value).__module__ != module.__name__:
+            continue
+        yield module, name, value
+        if isinstance(value, type) and value.__module__ == module.__name__ != "builtins":
+            for inner, part in list(vars(value).items()):
+                if isinstance(part, PARTS):
+                    yield value, f"{name}.{inner}", part
+
+
+def _file(value: Any) -> str:
+    """Return the file that a replacement's code was written in."""
+    if isinstance(value, property):
+        value = value.fget
+    value = getattr(value, "__func__", value)
+    value = getattr(value, "__wrapped__", value)
+    code = getattr(value, "__code__", None)
+    if isinstance(code, types.CodeType):
+        return code.co_filename
+    if isinstance(value, type):
+        return str(getattr(sys.modules.get(value.__module__), "__file__", None) or "")
+    return ""
+
+
+def _fail() -> None:
+    raise AssertionError("canary")
+
+
+def _canary() -> bool:
+    """Tell whether a failure still is one, on its way through pytest or unittest."""
+    case = sys.modules.get("unittest.case")
+    if case is not None:
+        try:
+            case.TestCase().assertEqual(1, 2)  # noqa: PT009 - it is what is being tried
+        except AssertionError:
+            pass
+        else:
+            return False
+    runner, reports = sys.modules.get("_pytest.runner"), sys.modules.get("_pytest.reports")
+    if runner is None or reports is None:
+        return True
+    call = runner.CallInfo.from_call(_fail, "call")
+    report = reports.TestReport("canary", ("canary", 0, "canary"), {}, "failed", None, "call")
+    return call.excinfo is not None and report.outcome == "failed" and bool(report.failed)
