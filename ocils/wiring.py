@@ -200,7 +200,7 @@ def _check_container() -> Check:
     status = engine_status()
     if status.problem:
         return Check("sandbox", False, status.problem, status.mend)
-    return Check("sandbox", True, f"Docker engine {status.version}, host runtime, no network")
+    return Check("sandbox", True, f"{status.info}, host runtime, no network")
 
 
 def _check_workspace(settings: UserSettings, path: str) -> Check:

@@ -1,62 +1,126 @@
-"""The container engine: is it there, and if not, what is to be done.
+"""The container engine: is it there, which one is it, and if not, what is to be done.
 
-Not covered: starting it; engines on another machine.
+Not covered: starting it; what it is asked to run.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 from collections.abc import Mapping
+from typing import Any
 
 import docker
 from docker.errors import DockerException
+from docker.tls import TLSConfig
 from requests.exceptions import RequestException
 
 from ocils.domain.base import Value
 from ocils.domain.errors import SandboxUnavailable
+from ocils.sandbox.address import Address, find_address
+from ocils.sandbox.tunnel import Tunnel
 
 TIMEOUT = 60
-SOCKET = "unix:///var/run/docker.sock"
+
+
+class EngineInfo(Value, frozen=True):
+    """What the engine says of itself. ``cgroup`` is the version of control groups, "1" or "2".
+
+    ``rootless``: it runs without root, so a container's users are made of the user's own spare
+    numbers (``/etc/subuid``). ``remapped``: the same by a root daemon (userns-remap).
+    """
+
+    name: str
+    version: str
+    cgroup: str = ""
+    rootless: bool = False
+    remapped: bool = False
+    selinux: bool = False
+
+    def __str__(self) -> str:
+        kinds = {"rootless": self.rootless, "userns-remap": self.remapped, "SELinux": self.selinux}
+        notes = [f"cgroup v{self.cgroup}"] if self.cgroup else []
+        notes += [name for name, there in kinds.items() if there]
+        return f"{self.name} {self.version}" + (f" ({', '.join(notes)})" if notes else "")
+
+
+class Engine:
+    """A connection to the engine that ``environ`` names; closed together with its tunnel."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """Connect, and ask which engine it is. Raises ``SandboxUnavailable``."""
+        self.address = find_address(environ)
+        with contextlib.ExitStack() as undo:
+            url = self.address.url
+            if url.startswith("ssh://"):
+                tunnel = Tunnel(url, environ)
+                undo.callback(tunnel.close)
+                url = tunnel.url
+            try:
+                _knock(url)
+                self.client = docker.DockerClient(
+                    base_url=url, timeout=TIMEOUT, tls=_tls(self.address)
+                )
+                undo.callback(self.client.close)
+                self.info = _info(self.client.version(), self.client.info())
+            except (DockerException, RequestException, OSError) as error:
+                problem, mend = _explain(error, self.address)
+                raise SandboxUnavailable(problem, mend=mend) from error
+            self._undo = undo.pop_all()
+
+    def close(self) -> None:
+        """Let go of the connection. May be called twice."""
+        self._undo.close()
 
 
 class EngineStatus(Value, frozen=True):
     """What ``ocils doctor`` says of the engine; ``problem`` and ``mend`` are empty when all is well."""
 
     reachable: bool
-    version: str = ""
+    address: Address | None = None
+    info: EngineInfo | None = None
     problem: str = ""
     mend: str = ""
 
 
-def connect(environ: Mapping[str, str]) -> docker.DockerClient:
-    """Return a client of the engine that ``environ`` names, if it answers.
-
-    Raises ``SandboxUnavailable``.
-    """
-    address = environ.get("DOCKER_HOST") or SOCKET
-    try:
-        _knock(address)
-        client = docker.from_env(timeout=TIMEOUT, environment=dict(environ))
-        client.ping()
-    except (DockerException, RequestException, OSError) as error:
-        problem, mend = _explain(error, address)
-        raise SandboxUnavailable(problem, mend=mend) from error
-    return client
-
-
 def engine_status(environ: Mapping[str, str] | None = None) -> EngineStatus:
-    """Ask the engine for its version; takes a moment, never raises."""
+    """Ask the engine what it is; takes a moment, never raises."""
     try:
-        client = connect(os.environ if environ is None else environ)
-        version = str(client.version().get("Version", ""))
-        client.close()
+        engine = Engine(os.environ if environ is None else environ)
     except SandboxUnavailable as error:
         return EngineStatus(False, problem=error.message, mend=error.mend)
-    except DockerException as error:
-        return EngineStatus(False, problem=f"the container engine fails: {error}")
-    return EngineStatus(True, version=version)
+    engine.close()
+    return EngineStatus(True, engine.address, engine.info)
+
+
+def _info(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineInfo:
+    components = [str(each.get("Name", "")) for each in version.get("Components") or ()]
+    podman = any("podman" in each.lower() for each in components)
+    options = [str(each) for each in info.get("SecurityOptions") or ()]
+    names = {each.partition(",")[0].removeprefix("name=") for each in options}
+    return EngineInfo(
+        name="podman" if podman else "docker",
+        version=str(version.get("Version", "")),
+        cgroup=str(info.get("CgroupVersion") or ""),
+        rootless="rootless" in names or bool(info.get("Rootless")),
+        remapped="userns" in names,
+        selinux="selinux" in names,
+    )
+
+
+def _tls(address: Address) -> TLSConfig | bool:
+    folder = address.certificates
+    if not folder or not address.url.startswith("tcp://"):
+        return False
+    pair = (f"{folder}/cert.pem", f"{folder}/key.pem")
+    authority = f"{folder}/ca.pem" if os.path.isfile(f"{folder}/ca.pem") else None
+    return TLSConfig(
+        client_cert=pair if os.path.isfile(pair[0]) else None,
+        ca_cert=authority,
+        verify=address.verify,
+    )
 
 
 def _knock(address: str) -> None:
@@ -67,21 +131,28 @@ def _knock(address: str) -> None:
             line.connect(address.removeprefix("unix://"))
 
 
-def _explain(error: BaseException, address: str) -> tuple[str, str]:
+def _explain(error: BaseException, address: Address) -> tuple[str, str]:
     causes = _chain(error)
     if any(isinstance(each, PermissionError) for each in causes):
         return (
-            f"permission denied on {address}",
+            f"permission denied on {address.url}",
             "add yourself to the docker group (sudo usermod -aG docker $USER) and log in again",
         )
-    if shutil.which("dockerd") is None and shutil.which("docker") is None:
+    if not address.local:
+        last = str(causes[-1]) or type(causes[-1]).__name__
+        return (
+            f"no container engine answers at {address.url} ({address.why}): {last}",
+            "see whether it runs there and may be reached, or unset what names it",
+        )
+    if not any(shutil.which(each) for each in ("dockerd", "docker", "podman")):
         return (
             "no container engine is installed",
             "install Docker (Debian: sudo apt-get install docker.io)",
         )
     return (
-        f"no container engine answers at {address}",
-        "start it (sudo systemctl start docker, or sudo dockerd where there is no systemd)",
+        f"no container engine answers at {address.url} ({address.why})",
+        "start it (sudo systemctl start docker, or sudo dockerd where there is no systemd; "
+        "for Podman: systemctl --user start podman.socket)",
     )
 
 

@@ -15,7 +15,7 @@ from requests.exceptions import RequestException
 
 from ocils.domain.errors import SandboxUnavailable
 from ocils.sandbox.container import start_container
-from ocils.sandbox.engine import connect
+from ocils.sandbox.engine import Engine
 from ocils.sandbox.host import host_runtime
 from ocils.sandbox.image import ensure_image
 from ocils.sandbox.owner import sweep
@@ -55,27 +55,26 @@ class HostPlace:
 
     def __init__(self, runtime: HostRuntime, environ: Mapping[str, str]) -> None:
         self.runtime = runtime
-        self._client = connect(environ)
+        self._engine = Engine(environ)
         try:
-            version = str(self._client.version().get("Version", ""))
-            sweep(self._client)
+            sweep(self._engine.client)
         except (DockerException, RequestException) as error:
-            self._client.close()
+            self._engine.close()
             raise _failed(error) from error
-        self.isolation = f"container (host runtime, docker {version})"
+        self.isolation = f"container (host runtime, {self._engine.info})"
 
     def start(self, memory_mib: int, size: int) -> Slot:
         """Start a container on the small image, which is imported again if it went away."""
         try:
-            image = ensure_image(self._client, self.runtime.home, self.runtime.links)
+            image = ensure_image(self._engine.client, self.runtime.home, self.runtime.links)
         except (DockerException, RequestException) as error:
             raise _failed(error) from error
-        container, line = start_container(self._client, self.runtime, image, memory_mib, size)
+        container, line = start_container(self._engine.client, self.runtime, image, memory_mib, size)
         return Slot(self.runtime, line, lambda: _remove(container))
 
     def close(self) -> None:
         """Close the connection to the engine."""
-        self._client.close()
+        self._engine.close()
 
 
 def _remove(container: Container) -> None:

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from ocils.domain.errors import SandboxUnavailable
-from ocils.sandbox.engine import connect, engine_status
+from ocils.sandbox.engine import Engine, engine_status
 
 
 @pytest.mark.docker
 def test_an_engine_that_runs_has_a_version() -> None:
     status = engine_status()
     assert status.reachable
-    assert status.version
+    assert status.info is not None
+    assert status.info.version in str(status.info)
     assert not status.problem
 
 
@@ -27,7 +28,7 @@ def test_no_engine_at_the_address_is_said_with_a_mend(tmp_path: Path) -> None:
     assert status.problem
     assert "start" in status.mend or "install" in status.mend
     with pytest.raises(SandboxUnavailable):
-        connect(environ)
+        Engine(environ)
 
 
 def test_an_address_that_is_none_is_said(tmp_path: Path) -> None:
