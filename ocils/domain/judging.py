@@ -16,8 +16,10 @@ Outcome: TypeAlias = Literal["passed", "failed", "error", "skipped", "xfailed", 
 """``error``: set-up or tear-down raised. ``xpassed`` is a strict xfail's opposite and counts as passed."""
 
 FailureClass: TypeAlias = Literal[
-    "", "assertion", "runtime", "syntax", "import", "isolation", "timeout", "memory"
+    "", "assertion", "runtime", "syntax", "import", "isolation", "timeout", "memory", "killed"
 ]
+"""What went wrong. ``timeout``, ``memory`` and ``killed`` also name the test that was on when the run was
+ended for its time or its memory, or ended itself."""
 
 
 Level: TypeAlias = Literal["", "L0", "L1", "L2"]
@@ -35,9 +37,11 @@ class Frame(Value, frozen=True):
 
 
 class CaseResult(Value, frozen=True):
-    """What one test did. ``message`` is the short reason ("assert 2 == 3"), ``output`` captured text.
+    """What one test did. ``message`` is why: a short first line ("assert 2 == 3"), then where its
+    operands came from and how they differ, a dozen lines at most. ``output`` is captured text.
 
-    ``report`` is the runner's own longer text, cut to its head and tail.
+    ``report`` is the runner's own longer text, cut to its head and tail. ``warnings`` were raised
+    during a test that did not pass: "DeprecationWarning: old (m.py:3)", ten at most.
     """
 
     test: TestId
@@ -48,6 +52,12 @@ class CaseResult(Value, frozen=True):
     frames: tuple[Frame, ...] = ()
     report: str = ""
     output: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """The first line of the message, or the outcome where there is none."""
+        return self.message.partition("\n")[0] or self.outcome
 
     @property
     def passed(self) -> bool:
@@ -56,11 +66,23 @@ class CaseResult(Value, frozen=True):
 
 
 class Probe(Value, frozen=True):
-    """Record which lines of ``path`` (absolute) from ``first`` to ``last`` (1-based, both included) run."""
+    """Record which lines of ``path`` (absolute) from ``first`` to ``last`` (1-based, both included) run.
+
+    With ``calls``, record instead what the outermost function there was given and gave back.
+    """
 
     path: str
     first: int
     last: int
+    calls: bool = False
+
+
+class Call(Value, frozen=True):
+    """One call of the probed function during ``test``, as texts: the arguments, what came of it."""
+
+    test: TestId
+    given: str
+    outcome: str
 
 
 class TestLines(Value, frozen=True):
@@ -111,6 +133,7 @@ class Passed(Value, frozen=True, tag=True):
     seconds: float
     coverage: Coverage | None = None
     level: Level = ""
+    calls: tuple[Call, ...] = ()
 
 
 class Failed(Value, frozen=True, tag=True):
@@ -120,6 +143,7 @@ class Failed(Value, frozen=True, tag=True):
     seconds: float
     coverage: Coverage | None = None
     level: Level = ""
+    calls: tuple[Call, ...] = ()
 
 
 class Broken(Value, frozen=True, tag=True):

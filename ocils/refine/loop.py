@@ -40,8 +40,9 @@ from ocils.refine.baseline import judge_original
 from ocils.refine.confirm import Confirmation, Confirmations
 from ocils.refine.judging import judge_all
 from ocils.refine.localize import suspects
-from ocils.refine.propose import cost_of, propose, unexecuted_lines
+from ocils.refine.propose import cost_of, others_than, propose, tests_of, unexecuted_lines
 from ocils.refine.rank import furthest
+from ocils.refine.rivals import compare_rivals
 from ocils.refine.strategies import Batch, Search
 from ocils.source.context import gather
 
@@ -231,10 +232,13 @@ class _Run:
             refuted = confirmations.refuted
             yield outcome.exhausted(self.attempts, refuted, engine.manifest, self.session, limits)
             return
-        unexecuted = await unexecuted_lines(
-            *best, document, self._snapshot, target, sandbox, self._cancel
+        chosen, others = best[0].candidate, others_than(best[0], self.attempts.greens)
+        place = (document, self._snapshot, target, sandbox, self._cancel)
+        unexecuted, rivals = await asyncio.gather(
+            unexecuted_lines(*best, *place),
+            compare_rivals(chosen, others, tests_of(*best), *place),
         )
-        proposal = propose(*best, self.attempts.greens, self._snapshot, target, unexecuted)
+        proposal = propose(*best, self._snapshot, target, unexecuted, rivals)
         yield ProposalReady(proposal)
         yield outcome.found(proposal, self.session, self.attempts.best)
 

@@ -1,7 +1,6 @@
 """From confirmed greens to the one proposal.
 
-Not covered: comparing greens on recorded inputs; other greens are listed as rivals, unranked by
-behaviour.
+Not covered: how rivals are compared (``rivals.py``).
 """
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from __future__ import annotations
 import ast
 
 from ocils.domain.cancel import CancelToken
-from ocils.domain.judging import Failed, Passed, Plan, Probe
-from ocils.domain.session import Judged, Proposal, Rival
+from ocils.domain.judging import Failed, Passed, Plan, Probe, TestId
+from ocils.domain.session import Candidate, Judged, Proposal, Rival
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Document, Snapshot
 from ocils.ports import Sandbox
@@ -32,17 +31,12 @@ def cost_of(judged: Judged, document: Document, target: EditTarget) -> float:
 def propose(
     judged: Judged,
     confirmed: Confirmed,
-    greens: list[Judged],
     snapshot: Snapshot,
     target: EditTarget,
     unexecuted: tuple[int, ...],
+    rivals: tuple[Rival, ...],
 ) -> Proposal:
     """Build the proposal for a confirmed green."""
-    others = [
-        green.candidate
-        for green in greens
-        if green.candidate.id != judged.candidate.id and not green.suspicious
-    ]
     edited = sorted({edit.path for edit in judged.candidate.edits})
     documents = tuple(
         (path, doc.hash) for path in edited if (doc := snapshot.document(path)) is not None
@@ -57,9 +51,24 @@ def propose(
         mended=confirmed.mended,
         flaky=confirmed.flaky,
         unexecuted=unexecuted,
-        rivals=tuple(Rival(c, f"also green: {c.note}") for c in others[:_RIVALS]),
+        rivals=rivals,
         suspicious=judged.suspicious,
     )
+
+
+def others_than(judged: Judged, greens: list[Judged]) -> tuple[Candidate, ...]:
+    """Return the other honest greens, as many as are worth comparing."""
+    return tuple(
+        green.candidate
+        for green in greens
+        if green.candidate.id != judged.candidate.id and not green.suspicious
+    )[:_RIVALS]
+
+
+def tests_of(judged: Judged, confirmed: Confirmed) -> tuple[TestId, ...]:
+    """Return the tests that a proposal stands on: those it mended, and those that reach it."""
+    cases = judged.verdict.cases if isinstance(judged.verdict, Passed) else ()
+    return tuple(dict.fromkeys([*confirmed.mended, *(case.test for case in cases)]))
 
 
 async def unexecuted_lines(
@@ -81,9 +90,7 @@ async def unexecuted_lines(
     moved = lines_before(document, target, judged.candidate.edits)
     start = target.first_line + moved
     probe = Probe(target.path, start, start + text.count("\n"))
-    cases = judged.verdict.cases if isinstance(judged.verdict, Passed) else ()
-    tests = tuple(dict.fromkeys([*confirmed.mended, *(case.test for case in cases)]))
-    plan = Plan(tests=tests, seconds=60.0, probe=probe)
+    plan = Plan(tests=tests_of(judged, confirmed), seconds=60.0, probe=probe)
     verdict = await sandbox.judge(snapshot, judged.candidate.edits, plan, cancel)
     if not isinstance(verdict, Passed | Failed) or verdict.coverage is None:
         return ()

@@ -16,6 +16,7 @@ from typing import Any, Literal, cast, get_args
 from ocils.domain.base import Value
 from ocils.domain.judging import (
     Broken,
+    Call,
     CaseResult,
     Coverage,
     Failed,
@@ -69,6 +70,7 @@ class Report:
         self._rest = b""
         self._cases: dict[str, CaseResult] = {}
         self._lines: list[TestLines] = []
+        self._calls: list[Call] = []
         self._collected: list[str] | None = None
         self._runner = "pytest"
         self._collection: tuple[int, ...] = ()
@@ -76,6 +78,7 @@ class Report:
         self._stopped: Record | None = None
         self._running: str | None = None
         self._code: int | None = None
+        self._replaced: list[tuple[str, str]] = []
         self._printed = 0
         self._modules: tuple[str, ...] = ()
 
@@ -107,13 +110,17 @@ class Report:
         if end.ended_for == "timeout":
             running = None if self._running is None else TestId(self._running)
             rest, coverage = self._not_begun(), self._coverage()
+            cases = self._until("timeout", "it had not ended when the time was up")
             return TimedOut(end.seconds, running, cases, rest, coverage)
         if end.ended_for == "memory":
-            return Killed("memory", "the container's memory was used up", cases)
+            why = "the container's memory was used up"
+            return Killed("memory", why, self._until("memory", why))
         if end.ended_for in ("output", "report") or self._printed > OUTPUT_CAP:
-            return Killed("output", "it wrote more than the limit", cases)
+            why = "it wrote more than the limit"
+            return Killed("output", why, self._until("killed", why))
         if end.status is not None and end.status < 0:
-            return Killed("signal", f"signal {-end.status}", cases)
+            why = f"signal {-end.status}"
+            return Killed("signal", why, self._until("killed", f"ended by {why}"))
         if self._rest and not self._trust:
             self._trust = "the report ends in the middle of a record"
         if self._trust:
@@ -128,6 +135,13 @@ class Report:
             kind, why, module = from_output(end.output)
             return Broken(why, kind, missing_module=module)
         return self._compare(end, cases)
+
+    def _until(self, kind: FailureClass, why: str) -> tuple[CaseResult, ...]:
+        """Return what was reported, and last the test that was on when the run was ended."""
+        if self._running is None:
+            return self.cases
+        last = CaseResult(TestId(self._running), "failed", message=why, kind=kind)
+        return (*self.cases, last)
 
     def _coverage(self) -> Coverage | None:
         if self._plan.probe is None:
@@ -172,6 +186,7 @@ class Report:
                 self._modules = tuple(str(each) for each in record["names"])
             case "done":
                 self._code = int(record["code"])
+                self._replaced = [(str(n), str(file)) for n, file in record.get("replaced", ())]
             case "case":
                 return self._case(record)
             case _:
@@ -202,10 +217,12 @@ class Report:
             frames=frames,
             report=str(record.get("report", "")),
             output=str(record.get("output", "")),
+            warnings=tuple(str(each) for each in record.get("warnings", ())),
         )
         self._cases[name] = case
         if "lines" in record:
             self._lines.append(TestLines(case.test, tuple(record["lines"])))
+        self._calls += [Call(case.test, str(a), str(b)) for a, b in record.get("calls", ())]
         return case
 
     def _from_edit(self, frames: tuple[Frame, ...]) -> bool:
@@ -216,15 +233,14 @@ class Report:
             kind, why, module = from_output(end.output)
             return Broken(why, kind, missing_module=module)
         on = f" during {self._running}" if self._running else ""
-        return Killed(
-            "exit", f"it ended the test process{on} (status {end.status})", cases=self.cases
-        )
+        why = f"it ended the test process{on} (status {end.status})"
+        return Killed("exit", why, self._until("killed", "it ended the test process"))
 
     def _left(self, record: Record) -> Verdict:
         names = {name for link in record["chain"] for name in link[0]}
         if names & {"SystemExit", "KeyboardInterrupt", "Exit"}:
             why = f"it ended the test session: {record['message']}"
-            return Killed("exit", why, cases=self.cases)
+            return Killed("exit", why, self._until("killed", why))
         why = f"pytest failed: {record['message']}"
         return Broken(why, "report", _frames(record), self.cases)
 
@@ -242,8 +258,8 @@ class Report:
                 why = "no tests were found by unittest; the interpreter has no pytest"
                 return Broken(why, "empty", missing_module="pytest")
             return Broken("no tests were collected", "empty")
-        if end.tampered:
-            return Broken(f"the run replaced {end.tampered[0]}", "report", cases=cases)
+        if tampered := (*end.tampered, *self._tampered()):
+            return Broken(f"the run replaced {tampered[0]}", "report", cases=cases)
         wrong = [each for each in cases if not self._counts(each)]
         stopped = self._plan.stop_early and wrong
         if missing and not stopped:
@@ -257,12 +273,23 @@ class Report:
             # A run of everything is compared with another one, test by test; only where the first
             # red test ended the run does isolation mean that nothing was learnt.
             if alone and self._plan.stop_early:
-                return Unjudged("isolation", red[0].message, cases)
-            return Failed(cases, end.seconds, coverage)
+                return Unjudged("isolation", red[0].reason, cases)
+            return Failed(cases, end.seconds, coverage, calls=tuple(self._calls))
         if self._code != 0 or end.status != 0:
             why = f"every test passed, and yet pytest ended with {self._code}"
             return Broken(why, "report", cases=cases)
-        return Passed(cases, end.seconds, coverage)
+        return Passed(cases, end.seconds, coverage, calls=tuple(self._calls))
+
+    def _tampered(self) -> list[str]:
+        """Return the parts of the test runner that the candidate replaced.
+
+        What plugins and the workspace's own conftest do is theirs, as it was in the baseline.
+        """
+        return [
+            name
+            for name, file in self._replaced
+            if self._edited and (file in self._edited or not file or file.startswith("<"))
+        ]
 
     def _counts(self, case: CaseResult) -> bool:
         """Whether ``case`` is good enough for green; a skip is not, where the test was asked for."""

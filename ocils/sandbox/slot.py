@@ -13,6 +13,8 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import SandboxUnavailable
@@ -201,7 +203,7 @@ class Slot:
     ) -> dict[str, Any]:
         probe = None
         if plan.probe is not None:
-            probe = {"path": plan.probe.path, "first": plan.probe.first, "last": plan.probe.last}
+            probe = msgspec.to_builtins(plan.probe)
         request = {
             "nonce": nonce,
             "level": level,

@@ -15,6 +15,8 @@ import threading
 from types import CodeType, FrameType
 from typing import Any
 
+from .calls import Calls
+
 TOOL = 3
 """A tool number that neither debuggers (0), coverage (1), profilers (2) nor optimisers (5) claim."""
 
@@ -31,6 +33,10 @@ class Lines:
 
     def start(self) -> None:
         """Called as a test begins."""
+
+    def note(self, record: dict[str, Any]) -> None:
+        """Put the lines into a test's record."""
+        record["lines"] = self.take()
 
     def take(self) -> list[int]:
         """Return the lines since the last call, sorted."""
@@ -125,7 +131,9 @@ class Monitored(Lines):
         return self._monitoring.DISABLE
 
 
-def watch(path: str, first: int, last: int) -> Lines:
-    """Start watching lines ``first`` to ``last`` of the file at ``path``."""
+def watch(path: str, first: int, last: int, calls: bool = False) -> Lines | Calls:
+    """Start watching lines ``first`` to ``last`` of the file at ``path``, or the ``calls`` there."""
+    if calls:
+        return Calls(path, first, last)
     kind = Monitored if hasattr(sys, "monitoring") else Traced
     return kind(path, first, last)

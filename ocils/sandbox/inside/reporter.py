@@ -34,6 +34,8 @@ class Reporter(Records):
         self._phases: list[Any] = []
         self._trouble: dict[str, Any] = {}
         self._again = False
+        self._pending: dict[str, Any] = {}
+        self._warnings: list[str] = []
         self._probe: Any | None = None
         if order.get("probe"):
             from . import lines
@@ -52,6 +54,7 @@ class Reporter(Records):
 
     def done(self, code: int) -> None:
         """Say that pytest came to its end."""
+        self._flush()
         if self._order.get("modules"):
             self._send(t="modules", names=third_party(self._before, self._root, self._environment))
         self._send(t="done", code=code)
@@ -118,8 +121,29 @@ class Reporter(Records):
         """Say that something interrupted or exited pytest."""
         self._send(t="stopped", **failures.describe(excinfo, self._root, self._environment))
 
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self) -> Generator[None, None, None]:
+        """Send the record once the test's warnings are known too."""
+        yield
+        self._flush()
+
+    def pytest_warning_recorded(self, warning_message: Any, when: str) -> None:
+        """Take a warning of the test that has just ended."""
+        if when == "runtest" and len(self._warnings) < failures.WARNINGS:
+            self._warnings.append(failures.warned(warning_message, self._root))
+
+    def _flush(self) -> None:
+        record, self._pending = self._pending, {}
+        warnings, self._warnings = self._warnings, []
+        if not record:
+            return
+        if warnings and record["outcome"] != "passed":
+            record["warnings"] = warnings
+        self._send(t="case", **record)
+
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Say which test is on, for a run that is ended from outside."""
+        self._flush()
         self._phases = []
         self._trouble = {}
         self._send(t="start", id=nodeid)
@@ -146,7 +170,7 @@ class Reporter(Records):
             self._phases.append(report)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Report the test, unless a plugin is about to run it again."""
+        """Describe the test, unless a plugin is about to run it again."""
         if self._again:
             self._again = False
             self._phases, self._trouble = [], {}
@@ -154,5 +178,5 @@ class Reporter(Records):
         record = failures.summarise(self._phases, self._trouble)
         record["id"] = nodeid
         if self._probe:
-            record["lines"] = self._probe.take()
-        self._send(t="case", **record)
+            self._probe.note(record)
+        self._pending = record

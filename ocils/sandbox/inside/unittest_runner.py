@@ -228,8 +228,10 @@ class Reporter(Records, unittest.TestResult):
         case["printed"] = self._output.size
         if case["outcome"] != "passed":
             case["output"] = failures.cut(output, failures.OUTPUT)
+            warned = self._warned[: failures.WARNINGS]
+            case["warnings"] = [failures.warned(each, self._root) for each in warned]
         if self._probe:
-            case["lines"] = self._probe.take()
+            self._probe.note(case)
         self._send(t="case", **case)
 
 
