@@ -232,11 +232,12 @@ class _Run:
             refuted = confirmations.refuted
             yield outcome.exhausted(self.attempts, refuted, engine.manifest, self.session, limits)
             return
-        chosen, others = best[0].candidate, others_than(best[0], self.attempts.greens)
+        judged, confirmed = best
+        others = others_than(judged, self.attempts.greens)
         place = (document, self._snapshot, target, sandbox, self._cancel)
         unexecuted, rivals = await asyncio.gather(
-            unexecuted_lines(*best, *place),
-            compare_rivals(chosen, others, tests_of(*best), *place),
+            unexecuted_lines(judged, confirmed, *place),
+            compare_rivals(judged.candidate, others, tests_of(judged, confirmed), *place),
         )
         proposal = propose(*best, self._snapshot, target, unexecuted, rivals)
         yield ProposalReady(proposal)
