@@ -70,7 +70,7 @@ class Narrator:
                 by_id = {case.test: case for case in b.cases}
                 for test in b.red[:5]:
                     self._line(
-                        f"  [red]✗[/red] {escape(test)}: {escape(by_id[test].message[:120])}"
+                        f"  [red]✗[/red] {escape(test)}: {escape(by_id[test].reason[:120])}"
                     )
             case TurnStarted(number=number, strategy=strategy, hole=hole):
                 where = f" at line {hole.first}" if hole else ""
@@ -119,7 +119,7 @@ def phrase(verdict: Verdict) -> str:
             return f"all {len(cases)} pass"
         case Failed(cases=cases):
             red = next((c for c in cases if not c.passed), None)
-            return f"{red.message or red.outcome}"[:100] if red else "failed"
+            return red.reason[:100] if red else "failed"
         case Broken(why=why):
             return f"cannot be collected: {why}"[:100]
         case TimedOut(seconds=seconds):

@@ -52,8 +52,9 @@ def _text(verdict: Verdict) -> str:
         case TimedOut(seconds=seconds, running=running):
             where = f" in {running}" if running else ""
             return f"Execution timed out after {seconds:.0f} s{where}."
-        case Killed(why=why):
-            return f"The process was ended: {why}."
+        case Killed(why=why, cases=cases):
+            where = f" in {cases[-1].test}" if cases and not cases[-1].passed else ""
+            return f"The process was ended{where}: {why}."
         case Unjudged(why=why):
             return f"It could not be judged: {why}."
         case _:

@@ -45,7 +45,7 @@ def nothing_to_do(baseline: Baseline, target: EditTarget) -> Finished | None:
         return Finished("no_tests", f"none of the {count} tests runs `{name}`; write one that does")
     isolated = [c for c in baseline.cases if c.kind == "isolation" and c.test in reaching]
     if isolated:
-        return Finished("unjudged", _isolated(isolated[0].test, isolated[0].message))
+        return Finished("unjudged", _isolated(isolated[0].test, isolated[0].reason))
     elsewhere = ""
     if red:
         elsewhere = f"; {len(red)} others fail, go to a function that {red[0]} runs"

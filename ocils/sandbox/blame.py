@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from ocils.domain.judging import FailureClass
@@ -26,18 +26,26 @@ def failure_class(record: Record, *, from_edit: bool = False) -> FailureClass:
     A test that may not write a judged file is red for isolation, a candidate that tries is not.
     """
     chain = record.get("chain", ())
+    if not chain:
+        return "assertion"
+    # A group is what its members are, when they agree.
+    leaves = record.get("leaves") or ()
+    kinds = {_class([link], from_edit) for link in leaves} or {_class(chain, from_edit)}
+    return kinds.pop() if len(kinds) == 1 else "runtime"
+
+
+def _class(chain: Sequence[Any], from_edit: bool) -> FailureClass:
     if any(_isolated(link) for link in chain):
         return "isolation"
     if not from_edit and any(_refused(link) for link in chain):
         return "isolation"
-    names = set(chain[0][0]) if chain else set()
-    text = str(chain[0][4]) if chain else str(record.get("message", ""))
+    names, text = set(chain[0][0]), str(chain[0][4])
     if "Failed" in names and text.startswith("Timeout"):
         return "timeout"
     for found, kind in CLASSES:
         if found in names:
             return kind
-    return "runtime" if names else "assertion"
+    return "runtime"
 
 
 CLASSES: tuple[tuple[str, FailureClass], ...] = (
@@ -51,7 +59,7 @@ CLASSES: tuple[tuple[str, FailureClass], ...] = (
 
 def broken_kind(record: Record) -> tuple[BrokenKind, str, str]:
     """Kind, reason and missing module of a file that could not be collected."""
-    for names, _, module, _, text in record.get("chain", ()):
+    for names, _, module, _, text in (*record.get("chain", ()), *record.get("leaves", ())):
         if "SyntaxError" in names:
             return "syntax", f"{names[0]}: {_first(text)}", ""
         if "ImportError" in names:

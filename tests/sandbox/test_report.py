@@ -163,7 +163,7 @@ def test_stopping_early_may_leave_tests_out_only_behind_a_red_one() -> None:
 def test_a_time_limit_names_what_was_on() -> None:
     verdict = judge([collected(A, B), *case(A), {"t": "start", "id": B}], end=End(-9, "timeout", 2))
     assert verdict == TimedOut(2, B, verdict.cases)
-    assert [each.test for each in verdict.cases] == [A]
+    assert [(each.test, each.kind) for each in verdict.cases] == [(A, ""), (B, "timeout")]
 
 
 def test_ending_the_process_is_an_exit() -> None:

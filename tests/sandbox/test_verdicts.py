@@ -49,7 +49,7 @@ async def test_a_wrong_candidate_is_red_with_operands_frames_and_class(shop: Yar
     case = next(each for each in verdict.cases if each.test == TESTS[1])
     assert case.outcome == "failed"
     assert case.kind == "assertion"
-    assert case.message == "assert 100 == (100 - 10)"
+    assert case.message == "assert 100 == (100 - 10)\n +  where 100 = price(100, 10)"
     assert case.frames[-1].path == f"{shop.root}/tests/test_shop.py"
     assert case.frames[-1].line == 6
     assert case.frames[-1].function == "test_price"
@@ -179,7 +179,8 @@ async def test_the_time_limit_ends_a_run_and_names_the_test(shop: Yard) -> None:
     verdict = await shop.try_text("shop.py", text, TESTS[0], TESTS[1], seconds=1)
     assert isinstance(verdict, TimedOut)
     assert verdict.running == TESTS[1]
-    assert outcomes(verdict) == {"test_price[0]": "passed"}
+    assert outcomes(verdict) == {"test_price[0]": "passed", "test_price[10]": "failed"}
+    assert verdict.cases[-1].kind == "timeout"
     assert time.monotonic() - started < 4
 
 

@@ -3,7 +3,7 @@
 Only what the exception itself knows is taken here; which class of failure it is, is decided on the
 host (``report.py``), out of the candidate's reach.
 
-Not covered: exception groups beyond their own message.
+Not covered: frames of all but the first exception of a group.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ import linecache
 import os
 from typing import Any
 
-MESSAGE = 500
+MESSAGE = 600
+LINE = 240
+LINES = 12
 REPORT = 4000
 OUTPUT = 2000
 READ = 4 * OUTPUT
 FRAMES = 20
 CHAIN = 8
+LEAVES = 5
+WARNINGS = 10
 
 
 class Raised:
@@ -40,11 +44,34 @@ def cut(text: str, size: int) -> str:
     return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[-half:]}"
 
 
+def brief(text: str) -> str:
+    """Shorten a message to its first lines and its last, and each line to its ends."""
+    lines = [line.rstrip() for line in text.strip().splitlines() if line.strip()]
+    if len(lines) > LINES:
+        tail = LINES // 3
+        head = LINES - tail - 1
+        gap = f"[… {len(lines) - head - tail} lines left out …]"
+        lines = [*lines[:head], gap, *lines[-tail:]]
+    half = LINE // 2
+    short = [x if len(x) <= LINE else f"{x[:half]} […] {x[-half:]}" for x in lines]
+    return cut("\n".join(short), MESSAGE)
+
+
+def warned(record: Any, root: str) -> str:
+    """Describe a recorded warning: its class, its text, where."""
+    path = str(record.filename)
+    if path.startswith(root + "/"):
+        path = path[len(root) + 1 :]
+    text = brief(str(record.message)).partition("\n")[0]
+    return f"{record.category.__name__}: {text} ({path}:{record.lineno})"
+
+
 def describe(info: Any, root: str, environment: str) -> dict[str, Any]:
     """Describe pytest's ``ExceptionInfo``: message, chain of causes, frames inside the workspace."""
     if info is None:
-        return {"message": "", "chain": [], "frames": []}
+        return {"message": "", "chain": [], "frames": [], "leaves": []}
     error = info.value
+    leaves = _leaves(error, 0)
     chain: list[Any] = []
     frames = _frames(getattr(info, "tb", None) or error.__traceback__, root, environment)
     inner: BaseException | None = error
@@ -60,11 +87,26 @@ def describe(info: Any, root: str, environment: str) -> dict[str, Any]:
         frames.append(
             [str(error.filename), error.lineno or 1, "<module>", (error.text or "").strip()[:200]]
         )
+    if leaves:
+        frames = frames + _frames(leaves[0].__traceback__, root, environment)
+    links = [_link(each) for each in leaves]
     try:
-        message = info.exconly(tryshort=True)
+        message = str(info.exconly(tryshort=True))
     except Exception:
         message = type(error).__name__
-    return {"message": _first_line(message), "chain": chain, "frames": frames}
+    message = "\n".join([brief(message), *(f"  | {n[0]}: {_first_line(t)}" for n, *_, t in links)])
+    return {"message": message, "chain": chain, "frames": frames, "leaves": links}
+
+
+def _leaves(error: BaseException, depth: int) -> list[BaseException]:
+    """Return the exceptions inside an exception group, the first few."""
+    found: list[BaseException] = []
+    inner = getattr(error, "exceptions", None)
+    if isinstance(inner, tuple) and depth < CHAIN:
+        for each in inner:
+            if isinstance(each, BaseException):
+                found += _leaves(each, depth + 1) or [each]
+    return found[:LEAVES]
 
 
 def summarise(phases: list[Any], trouble: dict[str, Any]) -> dict[str, Any]:
