@@ -18,13 +18,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import docker
 from docker.errors import APIError, DockerException
 from docker.models.containers import Container
 from docker.types import LogConfig, Mount, Ulimit
 from requests.exceptions import RequestException
 
 from ocils.domain.errors import SandboxUnavailable
+from ocils.sandbox.engine import Engine, EngineInfo
 from ocils.sandbox.inside.owners import CANDIDATE
 from ocils.sandbox.line import START_SECONDS, Line, SlotLost
 from ocils.sandbox.owner import LABEL, boot_id, current_owner
@@ -39,7 +39,7 @@ SCRATCH = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue")  # noqa: S108 - inside
 
 
 def start_container(
-    client: docker.DockerClient, runtime: HostRuntime, image: str, memory_mib: int, size: int
+    engine: Engine, runtime: HostRuntime, image: str, memory_mib: int, size: int
 ) -> tuple[Container, Line]:
     """Start a container for ``runtime`` and attach to it.
 
@@ -49,13 +49,17 @@ def start_container(
     nonce = secrets.token_hex(16)
     with contextlib.ExitStack() as undo, _nonce_file(nonce) as path:
         try:
-            container = _create(client, runtime, image, memory_mib, size, path)
+            options = create_options(runtime, engine.info, memory_mib, size, path)
+            container = engine.client.containers.create(image, **options)
             undo.callback(_remove, container)
             line = Line(container)
             undo.callback(line.close)
             container.start()
-            _prove(line.hear(START_SECONDS), nonce, runtime)
+            if not _is_here(line.hear(START_SECONDS), nonce, runtime):
+                raise _elsewhere(engine)
         except APIError as error:
+            if "bind source path does not exist" in str(error.explanation):
+                raise _elsewhere(engine) from error
             why = f"the engine refuses the container: {error.explanation}"
             raise SandboxUnavailable(why) from error
         except (SlotLost, DockerException, RequestException) as error:
@@ -85,69 +89,92 @@ def _remove(container: Container) -> None:
         container.remove(force=True)
 
 
-def _prove(hello: Mapping[str, Any], nonce: str, runtime: HostRuntime) -> None:
-    """Check that the engine is on this kernel and sees these files; never guess from an address."""
+def _is_here(hello: Mapping[str, Any], nonce: str, runtime: HostRuntime) -> bool:
+    """Tell whether the engine is on this kernel and sees these files; never guess from an address."""
     same = hello["boot"] == boot_id() and hello["nonce"] == nonce
     for place, source in runtime.mounts:
         found = os.stat(source)
         same = same and hello["mounts"][place] == [found.st_dev, found.st_ino]
-    if not same:
-        raise SandboxUnavailable(
-            "the container engine does not see this machine's files",
-            mend="use an engine on this machine (unset DOCKER_HOST)",
-        )
+    return bool(same)
 
 
-def _create(
-    client: docker.DockerClient,
-    runtime: HostRuntime,
-    image: str,
-    memory_mib: int,
-    size: int,
-    nonce: str,
-) -> Container:
+def _elsewhere(engine: Engine) -> SandboxUnavailable:
+    address = engine.address
+    return SandboxUnavailable(
+        f"the engine at {address.url} ({address.why}) is elsewhere: it does not see this machine's "
+        "files, which the host runtime stands on",
+        mend='use an engine on this machine, or set sandbox.runtime = "image"',
+    )
+
+
+def create_options(
+    runtime: HostRuntime, info: EngineInfo, memory_mib: int, size: int, nonce: str
+) -> dict[str, Any]:
+    """Return what the engine is asked for; ``nonce`` is the path of the file that proves it is here.
+
+    ``size`` is how many bytes the workspace has; it comes on top of ``memory_mib``.
+    """
     settings = {
         "root": runtime.root,
         "scratch": [*SCRATCH, runtime.home],
         "silence": SILENCE,
         "mounts": [place for place, _ in runtime.mounts],
     }
-    options = "rw,exec,nosuid,nodev"
-    tmpfs = {
-        "/tmp": f"{options},size={memory_mib // 4}m,mode=1777",  # noqa: S108
-        "/var/tmp": f"{options},size={memory_mib // 16}m,mode=1777",  # noqa: S108
-        runtime.home: f"{options},size={memory_mib // 8}m,mode=1777",
-        runtime.root: f"{options},size={size + memory_mib // 4 * MIB},mode=755,uid={CANDIDATE},gid={CANDIDATE}",
-    }
     memory = f"{memory_mib + size // MIB}m"
     mounts = [Mount(place, source, type="bind", read_only=True) for place, source in runtime.mounts]
-    return client.containers.create(
-        image,
-        [runtime.interpreter.base, "-I", "-S", "-c", BOOT, json.dumps(settings)],
-        stdin_open=True,
-        auto_remove=True,
-        network_mode="none",
-        read_only=True,
-        cap_drop=["ALL"],
-        cap_add=["SETUID", "SETGID"],
-        security_opt=["no-new-privileges"],
-        pids_limit=128,
-        mem_limit=memory,
-        memswap_limit=memory,
-        ulimits=[
-            Ulimit(name="nofile", soft=1024, hard=4096),
-            Ulimit(name="core", soft=0, hard=0),
-        ],
-        ipc_mode="private",
-        shm_size="64m",
-        hostname="slot",
-        extra_hosts={"slot": "127.0.0.1"},
-        log_config=LogConfig(type="none"),
-        labels={LABEL: current_owner()},
-        mounts=[*mounts, Mount("/nonce", nonce, type="bind", read_only=True)],
-        tmpfs=tmpfs,
-        sysctls={
+    return {
+        "command": [runtime.interpreter.base, "-I", "-S", "-c", BOOT, json.dumps(settings)],
+        "stdin_open": True,
+        "auto_remove": True,
+        "network_mode": "none",
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "cap_add": ["SETUID", "SETGID"],
+        "security_opt": _security(info),
+        "pids_limit": 128,
+        "mem_limit": memory,
+        "memswap_limit": memory,
+        "ulimits": _ulimits(info),
+        "ipc_mode": "private",
+        "shm_size": "64m",
+        "hostname": "slot",
+        "extra_hosts": {"slot": "127.0.0.1"},
+        "log_config": LogConfig(type="none"),
+        "labels": {LABEL: current_owner()},
+        "mounts": [*mounts, Mount("/nonce", nonce, type="bind", read_only=True)],
+        "tmpfs": _tmpfs(runtime, info, memory_mib, size),
+        "sysctls": {
             "net.ipv6.conf.all.disable_ipv6": "0",
             "net.ipv6.conf.lo.disable_ipv6": "0",
         },
-    )
+    }
+
+
+def _security(info: EngineInfo) -> list[str]:
+    """Return the security options.
+
+    SELinux lets a container read only what carries the container's label. Relabelling (``:z``) would
+    change the labels of /usr itself on disk and break the system, so the container goes without
+    a label instead; all else that confines it stays.
+    """
+    return ["no-new-privileges", *(["label=disable"] if info.selinux else [])]
+
+
+def _ulimits(info: EngineInfo) -> list[Ulimit]:
+    found = [Ulimit(name="nofile", soft=1024, hard=4096), Ulimit(name="core", soft=0, hard=0)]
+    if info.name == "podman":
+        # Else it asks for the kernel's maximum, which an engine in a container may not give.
+        found.append(Ulimit(name="nproc", soft=4096, hard=4096))
+    return found
+
+
+def _tmpfs(runtime: HostRuntime, info: EngineInfo, memory_mib: int, size: int) -> dict[str, str]:
+    options = "rw,exec,nosuid,nodev"
+    # Podman gives a tmpfs no owner; the supervisor cannot either, so there anyone may write to it.
+    owner = "mode=777" if info.name == "podman" else f"mode=755,uid={CANDIDATE},gid={CANDIDATE}"
+    return {
+        "/tmp": f"{options},size={memory_mib // 4}m,mode=1777",  # noqa: S108
+        "/var/tmp": f"{options},size={memory_mib // 16}m,mode=1777",  # noqa: S108
+        runtime.home: f"{options},size={memory_mib // 8}m,mode=1777",
+        runtime.root: f"{options},size={size + memory_mib // 4 * MIB},{owner}",
+    }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import tarfile
 from collections.abc import Sequence
@@ -55,15 +56,18 @@ def build_tar(home: str, links: Sequence[tuple[str, str]] = ()) -> bytes:
 def ensure_image(
     client: docker.DockerClient, home: str, links: Sequence[tuple[str, str]] = ()
 ) -> str:
-    """Return the image's tag, importing it when the engine lacks it."""
+    """Return the image's id, importing it when the engine lacks it."""
     data = build_tar(home, links)
     tag = hashlib.sha256(data).hexdigest()[:16]
     name = f"{REPOSITORY}:{tag}"
     try:
-        client.images.get(name)
+        return str(client.images.get(name).id)
     except ImageNotFound:
-        client.api.import_image_from_data(data, repository=REPOSITORY, tag=tag)
-    return name
+        said = client.api.import_image_from_data(data, repository=REPOSITORY, tag=tag)
+    # Podman gives an import no tag but "latest".
+    image = str(json.loads(said.splitlines()[0])["status"])
+    client.api.tag(image, REPOSITORY, tag)
+    return image
 
 
 def _add(

@@ -69,7 +69,7 @@ class HostPlace:
             image = ensure_image(self._engine.client, self.runtime.home, self.runtime.links)
         except (DockerException, RequestException) as error:
             raise _failed(error) from error
-        container, line = start_container(self._engine.client, self.runtime, image, memory_mib, size)
+        container, line = start_container(self._engine, self.runtime, image, memory_mib, size)
         return Slot(self.runtime, line, lambda: _remove(container))
 
     def close(self) -> None:
