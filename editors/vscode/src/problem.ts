@@ -1,0 +1,41 @@
+// What the user can mend: said once, with buttons that help.
+import * as vscode from 'vscode';
+
+export interface Remedy {
+  title: string;
+  command: string;
+  argument?: unknown;
+}
+
+export class Problem extends Error {
+  constructor(
+    message: string,
+    readonly remedies: readonly Remedy[] = [],
+  ) {
+    super(message);
+  }
+}
+
+export const Remedies = {
+  restart: { title: 'Try Again', command: 'ocils.restart' },
+  log: { title: 'Show Log', command: 'ocils.showLog' },
+  settings: (name: string): Remedy => ({
+    title: 'Open Setting',
+    command: 'workbench.action.openSettings',
+    argument: name,
+  }),
+} as const;
+
+/** Show a problem; its buttons run their commands. Returns at once. */
+export function tell(problem: Problem): void {
+  const titles = problem.remedies.map((each) => each.title);
+  void vscode.window.showErrorMessage(problem.message, ...titles).then((chosen) => {
+    const remedy = problem.remedies.find((each) => each.title === chosen);
+    if (remedy) void vscode.commands.executeCommand(remedy.command, remedy.argument);
+  });
+}
+
+/** The server's messages begin as part of a sentence may. */
+export function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
