@@ -154,7 +154,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from ocils.server.app import serve_stdio, serve_tcp
+    from ocils.server.serving import serve_stdio, serve_tcp
 
     house = build_for_editor()
     if arguments.tcp:
@@ -162,9 +162,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         if not port.isdigit():
             raise TargetNotFound(f"'{arguments.tcp}' is not HOST:PORT")
         serve_tcp(house, host or "127.0.0.1", int(port))
-    else:
-        serve_stdio(house)
-    return GREEN
+        return GREEN
+    return serve_stdio(house)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 import platformdirs
@@ -48,12 +48,22 @@ class RefineSettings(Value, frozen=True):
     tokens: int = 0
 
 
+class EditorSettings(Value, frozen=True):
+    """How a proposal reaches the text: "ask" (nothing without a yes) or "apply" (at once).
+
+    One that looks suspicious is asked about either way.
+    """
+
+    proposal: Literal["ask", "apply"] = "ask"
+
+
 class UserSettings(Value, frozen=True):
     """What the user may set: ``settings.toml`` in their config folder, or their editor."""
 
     model: ModelSettings = ModelSettings()
     sandbox: SandboxSettings = SandboxSettings()
     refine: RefineSettings = RefineSettings()
+    editor: EditorSettings = EditorSettings()
     record: bool = True
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -80,6 +81,15 @@ def manifests(*folders: Path) -> tuple[ModelFolder, ...]:
         model = _described(path)
         known.setdefault(model.manifest.name, model)
     return tuple(known.values())
+
+
+def readable(folder: Path) -> tuple[ModelFolder, ...]:
+    """Return the models described in ``folder``; a manifest that is not valid is passed over."""
+    found: list[ModelFolder] = []
+    for path in _manifest_files((folder,)):
+        with suppress(ModelDamaged, ModelMissing):
+            found.append(_described(path))
+    return tuple(found)
 
 
 def find(name_or_path: str, user_folder: Path | None = None) -> ModelFolder:

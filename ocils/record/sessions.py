@@ -79,12 +79,16 @@ class SessionFiles:
 
     def recent(self, count: int) -> tuple[Session, ...]:
         """Return up to ``count`` sessions, the newest first; unreadable files are passed over."""
-        sessions: list[Session] = []
+        return tuple(session for session, _ in self.dated(count))
+
+    def dated(self, count: int) -> tuple[tuple[Session, float], ...]:
+        """Return the same with the time that each was last written (seconds since 1970)."""
+        sessions: list[tuple[Session, float]] = []
         for path in self._newest_first():
             if len(sessions) == count:
                 break
             with suppress(OSError, ValueError, msgspec.MsgspecError):
-                sessions.append(_read(path))
+                sessions.append((_read(path), path.stat().st_mtime))
         return tuple(sessions)
 
     def _write(self, session: Session) -> None:

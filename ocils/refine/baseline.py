@@ -51,11 +51,15 @@ async def judge_original(
     cancel: CancelToken,
     *,
     paths: tuple[str, ...] = (),
+    tests: tuple[TestId, ...] = (),
     seconds: float = 600.0,
 ) -> AsyncGenerator[Found, None]:
-    """Yield progress events, and last a ``Baseline``, or the ``Verdict`` that prevented one."""
+    """Yield progress events, and last a ``Baseline``, or the ``Verdict`` that prevented one.
+
+    ``tests`` are the only ones to run; every one that ``paths`` hold when there are none.
+    """
     probe = Probe(target.path, target.first_line, target.last_line) if target else None
-    plan = Plan(paths=paths, seconds=seconds, probe=probe, quiet=_QUIET)
+    plan = Plan(tests=tests, paths=paths, seconds=seconds, probe=probe, quiet=_QUIET)
     heard = _Heard()
     hangs = 0
     while True:

@@ -13,6 +13,7 @@ Not covered: *extend* (longest trusted prefix), judging.
 from __future__ import annotations
 
 import random
+import textwrap
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
@@ -21,7 +22,7 @@ from typing import NamedTuple
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import OverlappingEdits, StaleTarget, Unsupported
 from ocils.domain.model import Chat, Infill, Prompt, Sampling, StrategyName
-from ocils.domain.session import Candidate, Feedback, Judged, Limits
+from ocils.domain.session import Candidate, Feedback, Judged, Limits, Session
 from ocils.domain.target import Context, Hole, Task
 from ocils.domain.text import Document, Edit
 from ocils.ports import Engine
@@ -30,6 +31,7 @@ from ocils.refine import feedback
 from ocils.refine.distinct import new_target_text, normal_form, parses, texts_around
 from ocils.refine.localize import Suspect, body_line
 from ocils.refine.ranked import TRUST, RankedEdits
+from ocils.refine.resume import said_by_people, tried
 from ocils.source.splice import add_import, new_errors, replace_lines, replace_target
 
 _ROWS = 32  # replies a hole: a small model repeats itself, about 13 of them are new
@@ -116,6 +118,26 @@ class Search:
         written = feedback.write(judged.verdict)
         self._rounds.append((said, written))
         return written
+
+    def recall(self, session: Session) -> None:
+        """Take in what an earlier run of ``session`` tried and what people said of it.
+
+        Nothing of it is proposed again. What people said stays with every later prompt; the last
+        attempt that they spoke of is shown as the model's own reply.
+        """
+        for judged in tried(session):
+            self._made += 1  # ids go on too
+            self.new_edits(partial(tuple, judged.candidate.edits))
+        said = [turn.feedback for turn in said_by_people(session) if turn.feedback]
+        if not said:
+            return
+        words = "\n".join(each.text for each in said)
+        self._failures = f"{self._failures}\n{words}".lstrip()
+        last = said_by_people(session)[-1]
+        target = self._context.target
+        for judged in last.judged:
+            text = new_target_text(self._document, target, judged.candidate.edits)
+            self._rounds.append((f"```python\n{textwrap.dedent(text)}\n```", said[-1]))
 
     def new_edits(self, make: Callable[[], tuple[Edit, ...]]) -> tuple[Edit, ...]:
         """Return what ``make`` gives when it is new and still parses, else nothing.

@@ -33,7 +33,7 @@ def code_actions(
     """Return what can be done where the range starts; empty where there is no function.
 
     ``findings`` are the document's present ones; those on the range's lines are offered a quick
-    fix. ``kept`` names the targets of which a verified edit could not be applied. ``tags``: the
+    fix. ``kept`` names the targets of which a verified edit waits. ``tags``: the
     client knows action tags.
     """
     only = params.context.only
@@ -102,8 +102,11 @@ def _rewrites(
         offer(f"Run tests of {name}", CommandName.RUN_TESTS),
     ]
     if name in kept:
-        title = f"Apply the verified edit of {name} that was kept"
-        offered.insert(0, offer(title, CommandName.APPLY_KEPT))
+        waiting = [
+            offer(f"Apply the verified edit of {name}", CommandName.APPLY_KEPT),
+            offer(f"Reject the verified edit of {name}", CommandName.REJECT_KEPT),
+        ]
+        offered[:0] = waiting
     if is_stub(opened.tree, target):
         offered.insert(0, offer(f"Generate implementation of {name}", CommandName.GENERATE))
     return offered

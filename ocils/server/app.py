@@ -1,38 +1,32 @@
-"""The server: what it registers, and how it is served on stdin and stdout or on a port.
+"""The server: what it registers, and where each message goes.
 
-Not covered: what happens on each message (``handlers.py``).
+Not covered: what happens on each message (``handlers.py``, ``commands.py``, ``requests.py``), how the
+server is started and ended (``serving.py``).
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import os
-import signal
-import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
-from threading import Event, Thread, Timer
+from threading import Event
 from typing import Any
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
-from pygls.io_ import StdoutWriter, run_async
 from pygls.lsp.server import LanguageServer
-from pygls.protocol import LanguageServerProtocol
+from pygls.protocol import JsonRPCNotification, JsonRPCRequestMessage, LanguageServerProtocol
 from pygls.protocol.language_server import lsp_method
 
 from ocils import __version__
-from ocils.server.boundary import Boundary
 from ocils.server.commands import Commands
 from ocils.server.desk import Desk
 from ocils.server.handlers import Handlers
 from ocils.server.house import House
-from ocils.server.protocol import CommandName
+from ocils.server.protocol import CommandName, RequestName
+from ocils.server.requests import Requests
 
-_CHUNK = 65536
-_LINGER = 10.0  # seconds that threads have to end in, once everything else has ended
+_OURS = "ocils/"
 
 
 class _Protocol(LanguageServerProtocol):
@@ -42,9 +36,16 @@ class _Protocol(LanguageServerProtocol):
     def __init__(self, server: LanguageServer, converter: Any) -> None:
         super().__init__(server, converter)
         self.stop = Event()
+        self.left_properly = True
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """Read a message; a request that cannot be read is answered, so that nobody waits for it."""
+        if str(data.get("method", "")).startswith(_OURS):
+            # Plain values: our own shapes are checked by ``protocol.unpack``.
+            params, version = data.get("params"), str(data.get("jsonrpc"))
+            if "id" in data:
+                return JsonRPCRequestMessage(data["id"], version, data["method"], params)
+            return JsonRPCNotification(version, data["method"], params)
         try:
             return super().structure_message(data)
         except JsonRpcException as error:
@@ -54,6 +55,7 @@ class _Protocol(LanguageServerProtocol):
 
     @lsp_method(types.EXIT)
     def lsp_exit(self, *_: object) -> Generator[Any, Any, None]:
+        self.left_properly = self._shutdown
         self.stop.set()
         yield from ()
 
@@ -82,9 +84,9 @@ class OcilsServer(LanguageServer):
     def __init__(self, house: House) -> None:
         super().__init__("ocils", __version__, protocol_cls=_Protocol)
         self.desk = Desk(self, house)
-        boundary = Boundary(self.desk)
-        self.handlers = Handlers(self.desk, boundary)
-        self.commands = Commands(self.desk, boundary)
+        self.handlers = Handlers(self.desk, self.desk.boundary)
+        self.commands = Commands(self.desk, self.desk.boundary)
+        self.requests = Requests(self.desk)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Leave what pygls could not handle (a malformed message) in the log; never a pop-up."""
@@ -107,6 +109,7 @@ def make_server(house: House) -> OcilsServer:
     _feature(server, types.INITIALIZED, handlers.initialized)
     _feature(server, types.WORKSPACE_DID_CHANGE_CONFIGURATION, handlers.did_change_configuration)
     _feature(server, types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, handlers.did_change_folders)
+    _feature(server, types.WORKSPACE_DID_CHANGE_WATCHED_FILES, handlers.did_change_files)
     _feature(server, types.TEXT_DOCUMENT_DID_OPEN, handlers.did_open)
     _feature(server, types.TEXT_DOCUMENT_DID_CHANGE, handlers.did_change)
     _feature(server, types.TEXT_DOCUMENT_DID_CLOSE, handlers.did_close)
@@ -123,121 +126,40 @@ def make_server(house: House) -> OcilsServer:
         types.CodeLensOptions(resolve_provider=False),
     )
     _feature(server, types.SHUTDOWN, _shutdown(handlers))
-    _command(server, CommandName.REFINE, server.commands.refine)
-    _command(server, CommandName.GENERATE, server.commands.generate)
-    _command(server, CommandName.RUN_TESTS, server.commands.run_tests)
-    _command(server, CommandName.APPLY_KEPT, server.commands.apply_kept)
-    _command(server, CommandName.CANCEL, server.commands.cancel)
-    _command(server, CommandName.STATUS, server.commands.status)
+    for command, answer in _answers(server).items():
+        _command(server, command, answer)
+    for request, reply in _replies(server).items():
+        _feature(server, request.value, reply)
     return server
 
 
-def serve_stdio(house: House) -> None:
-    """Serve one client on stdin and stdout until it leaves or a signal ends us.
-
-    Stray output of libraries goes to standard error: stdout belongs to the protocol.
-    """
-    sys.stdout.flush()
-    mine = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-
-    async def serve() -> None:
-        reader = asyncio.StreamReader()
-        _pump(0, reader)
-        await serve_streams(make_server(house), reader, StdoutWriter(mine))
-
-    _run(serve)
-
-
-def serve_tcp(house: House, host: str, port: int) -> None:
-    """Serve the first client that connects, for debugging; port 0 takes a free one.
-
-    The address goes to standard error.
-    """
-
-    async def serve() -> None:
-        first: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
-        first = asyncio.get_running_loop().create_future()
-
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if first.done():
-                writer.close()
-            else:
-                first.set_result((reader, writer))
-
-        listener = await asyncio.start_server(connected, host, port)
-        address = listener.sockets[0].getsockname()
-        print(f"listening on {address[0]}:{address[1]}", file=sys.stderr, flush=True)  # noqa: T201
-        reader, writer = await first
-        await serve_streams(make_server(house), reader, writer)
-        writer.close()
-        listener.close()
-
-    _run(serve)
+def _answers(server: OcilsServer) -> dict[CommandName, Callable[..., object]]:
+    commands = server.commands
+    return {
+        CommandName.REFINE: commands.refine,
+        CommandName.GENERATE: commands.generate,
+        CommandName.RUN_TESTS: commands.run_tests,
+        CommandName.APPLY: commands.apply,
+        CommandName.REJECT: commands.reject,
+        CommandName.FEEDBACK: commands.feedback,
+        CommandName.APPLY_KEPT: commands.apply_kept,
+        CommandName.REJECT_KEPT: commands.reject_kept,
+        CommandName.CANCEL: commands.cancel,
+        CommandName.STATUS: commands.status,
+    }
 
 
-async def serve_streams(server: OcilsServer, reader: asyncio.StreamReader, writer: Any) -> None:
-    """Serve one client on a pair of streams until it leaves; then end what was started."""
-    server.protocol.set_writer(writer)
-    try:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            await run_async(
-                stop_event=server.protocol.stop,
-                reader=reader,
-                protocol=server.protocol,
-                logger=logging.getLogger("pygls"),
-                error_handler=server.report_server_error,
-            )
-    finally:
-        await server.close()
-
-
-def _run(serve: Callable[[], Any]) -> None:
-    """Run until done; SIGTERM and SIGINT end it as a client's leaving would."""
-
-    # What was imported stays; looking at all of it again and again would cost every keystroke.
-    gc.freeze()
-
-    async def whole() -> None:
-        task = asyncio.ensure_future(serve())
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
-        try:
-            with suppress(asyncio.CancelledError):
-                await task
-        finally:
-            # A thread that waits for an engine that hangs would keep a server alive that nobody
-            # wants; containers end by themselves once we are gone.
-            last = Timer(_LINGER, os._exit, (0,))
-            last.daemon = True
-            last.start()
-
-    asyncio.run(whole())
-
-
-def _pump(descriptor: int, reader: asyncio.StreamReader) -> None:
-    """Feed ``reader`` from a descriptor of any kind: pipe, socket, terminal or file.
-
-    The thread is a daemon that reads without Python's buffers, so that a client which keeps its
-    end open does not keep us from ending.
-    """
-    loop = asyncio.get_running_loop()
-
-    def read() -> None:
-        with suppress(RuntimeError):  # the loop has been closed: nobody listens any more
-            while data := _read(descriptor):
-                loop.call_soon_threadsafe(reader.feed_data, data)
-            loop.call_soon_threadsafe(reader.feed_eof)
-
-    Thread(target=read, name="ocils stdin", daemon=True).start()
-
-
-def _read(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, _CHUNK)
-    except OSError:
-        return b""
+def _replies(server: OcilsServer) -> dict[RequestName, Callable[[Any], Any]]:
+    requests = server.requests
+    return {
+        RequestName.DOCTOR: requests.doctor,
+        RequestName.MODELS: requests.models,
+        RequestName.SESSIONS: requests.sessions,
+        RequestName.ATTEMPTS: requests.attempts,
+        RequestName.DISCOVER: requests.discover,
+        RequestName.RUN_TESTS: requests.run_tests,
+        RequestName.ABORT: requests.abort,
+    }
 
 
 def _shutdown(handlers: Handlers) -> Callable[[Any], Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
@@ -20,15 +21,17 @@ from lsprotocol import types
 
 from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
-from ocils.domain.session import Candidate
+from ocils.domain.session import Candidate, Proposal
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Document, Edit, Snapshot, apply_edits
 from ocils.ports import Ports, Workspace
 from ocils.refine.confirm import Confirmation
 from ocils.refine.green import Denied
-from ocils.server.convert import workspace_edit
-from ocils.server.desk import Desk, Found
+from ocils.server.convert import annotated_edit, workspace_edit
+from ocils.server.desk import Desk
+from ocils.server.memory import Found
 from ocils.server.moved import Moved
+from ocils.server.telling import summary
 from ocils.source.target import relocate
 from ocils.source.tree import SourceTree
 
@@ -36,6 +39,7 @@ _ROUNDS = 4  # confirmations again, one for each time that the user typed on
 _SETTLE = 0.3  # seconds in which an editor has sent what was typed (Neovim waits 0.15)
 _ARRIVE = 3.0  # seconds until an applied edit must have come back as a change
 _ANSWER = 60.0  # seconds a client has to answer; some ask their user first
+_THINK = 3600.0  # seconds where we ourselves have asked it to ask its user
 
 
 class Applied(Value, frozen=True):
@@ -62,9 +66,17 @@ Answer: TypeAlias = Applied | Kept | Doubtful
 
 
 async def apply(
-    desk: Desk, found: Found, workspace: Workspace, ports: Ports, cancel: CancelToken
+    desk: Desk,
+    found: Found,
+    workspace: Workspace,
+    ports: Ports,
+    cancel: CancelToken,
+    *,
+    annotated: bool = False,
 ) -> Answer:
     """Bring a proposal into the editor; see the module's docstring.
+
+    ``annotated``: the edit asks to be confirmed; the client must know change annotations.
 
     Raises ``OcilsError`` when the workspace cannot be read or no container can be had.
     """
@@ -75,7 +87,7 @@ async def apply(
     for _ in range(_ROUNDS):
         buffers = desk.documents.buffers(workspace.root)
         present = await workspace.snapshot(buffers)
-        moved = rebase(found, present)
+        moved = rebase(found, present.document)
         if isinstance(moved, Kept):
             return moved
         if present.hash != confirmed:
@@ -92,20 +104,21 @@ async def apply(
         if desk.documents.buffers(workspace.root) != buffers:
             continue
         again = present.hash != found.snapshot.hash
-        answer = await _send(desk, msgspec.structs.replace(moved, again=again), present)
+        moved = msgspec.structs.replace(moved, again=again)
+        answer = await _send(desk, moved, present, found.proposal if annotated else None)
         if not isinstance(answer, Kept) or desk.documents.buffers(workspace.root) == buffers:
             return answer
         # The user typed while the edit was on its way and the editor refused it: once more.
     return Kept("the text went on changing while the edit was being confirmed")
 
 
-def rebase(found: Found, present: Snapshot) -> Applied | Kept:
-    """Return the proposal's edits for the present text, or why they have no place there."""
+def rebase(found: Found, present: Callable[[str], Document | None]) -> Applied | Kept:
+    """Return the proposal's edits for the present texts, or why they have no place there."""
     target = found.proposal.target
     edits: list[Edit] = []
     now = target
     for path in dict.fromkeys(edit.path for edit in found.proposal.edits):
-        judged, document = found.snapshot.document(path), present.document(path)
+        judged, document = found.snapshot.document(path), present(path)
         if judged is None or document is None:
             return Kept(f"{path.rpartition('/')[2]} is no longer there")
         mine = [edit for edit in found.proposal.edits if edit.path == path]
@@ -168,8 +181,8 @@ def _edited(desk: Desk, edits: tuple[Edit, ...], present: Snapshot) -> list[Docu
     return found
 
 
-async def _send(desk: Desk, applied: Applied, present: Snapshot) -> Answer:
-    """Send the edit and look at what became of the text."""
+async def _send(desk: Desk, applied: Applied, present: Snapshot, ask: Proposal | None) -> Answer:
+    """Send the edit and look at what became of the text; ``ask``: let the client ask about it."""
     before = {document.path: document for document in _edited(desk, applied.edits, present)}
     for path, document in before.items():
         judged = present.document(path)
@@ -182,11 +195,13 @@ async def _send(desk: Desk, applied: Applied, present: Snapshot) -> Answer:
         {path: desk.documents.uri(path) for path in before},
         encoding=desk.documents.encoding,
     )
+    if ask is not None:
+        edit = annotated_edit(edit, f"ocils: {applied.target.name}", summary(ask))
     sent = desk.server.workspace_apply_edit_async(
         types.ApplyWorkspaceEditParams(edit, label=f"ocils: {applied.target.name}")
     )
     try:
-        result = await asyncio.wait_for(sent, _ANSWER)
+        result = await asyncio.wait_for(sent, _THINK if ask is not None else _ANSWER)
     except TimeoutError:
         return Kept("your editor did not answer")
     if not result.applied:

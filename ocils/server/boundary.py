@@ -5,12 +5,18 @@ Not covered: errors of the protocol itself (malformed messages), which ``app.py`
 
 from __future__ import annotations
 
+import logging
 import traceback
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from ocils.domain.errors import OcilsError
-from ocils.server.desk import Desk, log
+from ocils.domain.errors import EnvironmentProblem, OcilsError
+
+if TYPE_CHECKING:
+    from ocils.server.desk import Desk
+
+log = logging.getLogger("ocils.server")
 
 
 class Boundary:
@@ -33,6 +39,8 @@ class Boundary:
         """Take in what left a guarded block; tell whether it ends here."""
         error = _leaf(error)
         if isinstance(error, OcilsError):
+            if isinstance(error, EnvironmentProblem):
+                self._desk.status.fail(error)
             text = str(error)
             self._desk.say(text[:1].upper() + text[1:], types.MessageType.Error)
             return True

@@ -8,27 +8,34 @@ Not covered: what runs then (``flows.py``).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
 from ocils import __version__
 from ocils.domain.errors import TargetNotFound, UsageError
-from ocils.domain.target import EditTarget
+from ocils.domain.judging import TestId
+from ocils.domain.target import EditTarget, Task
 from ocils.server import protocol
 from ocils.server.boundary import Boundary
 from ocils.server.desk import Desk, key
 from ocils.server.documents import OpenDocument
+from ocils.server.explorer import split_id
+from ocils.server.memory import Offer
 from ocils.server.protocol import (
     CancelParams,
     CommandName,
-    RunningStatus,
+    FeedbackParams,
+    OfferParams,
     Started,
-    Status,
     StatusParams,
     TargetParams,
 )
 from ocils.server.runs import Run
 from ocils.source.target import locate, locate_name
+
+if TYPE_CHECKING:
+    from ocils.server.flows import GoOn
 
 
 class Commands:
@@ -41,31 +48,17 @@ class Commands:
     def refine(self, *arguments: object) -> object:
         """Answer ``ocils.refineUntilGreen``."""
         with self.boundary("starting to refine"):
-            from ocils.server.flows import refine_target
-
             params = protocol.unpack(CommandName.REFINE, arguments, TargetParams)
-            target = self._target(params)
-            return self._start(
-                params,
-                f"Refining {target.name}",
-                target,
-                lambda run: refine_target(self._desk, run, target, "repair"),
-            )
+            if params.test is not None:
+                return self._refine_test(params.test, replace=params.replace)
+            return self._refine(params, "Refining", "repair")
         return None
 
     def generate(self, *arguments: object) -> object:
         """Answer ``ocils.generate``."""
         with self.boundary("starting to generate"):
-            from ocils.server.flows import refine_target
-
             params = protocol.unpack(CommandName.GENERATE, arguments, TargetParams)
-            target = self._target(params)
-            return self._start(
-                params,
-                f"Generating {target.name}",
-                target,
-                lambda run: refine_target(self._desk, run, target, "implement"),
-            )
+            return self._refine(params, "Generating", "implement")
         return None
 
     def run_tests(self, *arguments: object) -> object:
@@ -88,24 +81,63 @@ class Commands:
             )
         return None
 
+    def apply(self, *arguments: object) -> object:
+        """Answer ``ocils.apply``."""
+        with self.boundary("applying a proposal"):
+            from ocils.server.offering import start_applying
+
+            params = protocol.unpack(CommandName.APPLY, arguments, OfferParams)
+            made = self._desk.offers.get(params.proposal)
+            run = start_applying(self._desk, made)
+            return protocol.pack(Started(run.id, made.found.proposal.target.name))
+        return None
+
     def apply_kept(self, *arguments: object) -> object:
         """Answer ``ocils.applyKept``."""
-        with self.boundary("applying a kept edit"):
-            from ocils.server.flows import apply_kept
+        with self.boundary("applying a proposal"):
+            from ocils.server.offering import start_applying
 
             params = protocol.unpack(CommandName.APPLY_KEPT, arguments, TargetParams)
             target = self._target(params)
-            found = self._desk.kept.get(key(target.path, target.name))
-            if found is None:
+            made = self._desk.offers.of(key(target.path, target.name))
+            if made is None:
                 raise UsageError(
                     f"no edit of `{target.name}` is kept", mend="refine it until green first"
                 )
-            return self._start(
-                params,
-                f"Applying the edit of {target.name}",
-                target,
-                lambda run: apply_kept(self._desk, run, found),
-            )
+            run = start_applying(self._desk, made)
+            return protocol.pack(Started(run.id, target.name))
+        return None
+
+    def reject(self, *arguments: object) -> object:
+        """Answer ``ocils.reject``; with a reason the session goes on."""
+        with self.boundary("rejecting a proposal"):
+            params = protocol.unpack(CommandName.REJECT, arguments, OfferParams)
+            made = self._desk.offers.get(params.proposal)
+            return self._rejected(made, params.reason.strip())
+        return None
+
+    def reject_kept(self, *arguments: object) -> object:
+        """Answer ``ocils.rejectKept``: the same by the target, for code actions."""
+        with self.boundary("rejecting a proposal"):
+            params = protocol.unpack(CommandName.REJECT_KEPT, arguments, TargetParams)
+            target = self._target(params)
+            made = self._desk.offers.of(key(target.path, target.name))
+            if made is None:
+                raise UsageError(f"no edit of `{target.name}` waits", mend="refine it first")
+            return self._rejected(made, "")
+        return None
+
+    def feedback(self, *arguments: object) -> object:
+        """Answer ``ocils.feedback``: a session goes on with a person's hint."""
+        with self.boundary("going on with a session"):
+            from ocils.server.flows import GoOn
+
+            params = protocol.unpack(CommandName.FEEDBACK, arguments, FeedbackParams)
+            if not params.text.strip():
+                raise UsageError("the hint is empty", mend="say what the search should know")
+            live = self._desk.sessions.find(params.session)
+            session = live.session if live else self._desk.house.recorded_session(params.session)
+            return self._go_on(GoOn(session, params.text.strip()), replace=params.replace)
         return None
 
     def cancel(self, *arguments: object) -> object:
@@ -126,20 +158,66 @@ class Commands:
         """Answer ``ocils.status``, and say it in one line."""
         with self.boundary("looking at the status"):
             params = protocol.unpack(CommandName.STATUS, arguments, StatusParams)
-            running = tuple(
-                RunningStatus(run.id, run.title, run.uri, run.message)
-                for run in self._desk.runs.all()
-            )
-            model = judge = ""
             if params.uri is not None:
                 workspace = self._desk.workspace_of(self._desk.documents.path(params.uri))
-                ports = self._desk.house.ports(workspace.root)
-                model, judge = ports.engine.identity, ports.sandbox.isolation
-            now = "; ".join(f"{r.target}: {r.message}" for r in running) or "idle"
-            parts = (f"ocils {__version__}", now, model, judge)
+                self._desk.status.learn(self._desk.house.ports(workspace.root))
+            status = self._desk.status.now()
+            now = "; ".join(f"{r.target}: {r.message}" for r in status.running) or "idle"
+            parts = (f"ocils {__version__}", now, status.model, status.judge)
             self._desk.say("; ".join(part for part in parts if part))
-            return protocol.pack(Status(__version__, running, model, judge))
+            return protocol.pack(status)
         return None
+
+    def _refine(self, params: TargetParams, doing: str, task: Task) -> object:
+        from ocils.server.flows import refine_target
+
+        target = self._target(params)
+        title = f"{doing} {'what ' if target.is_test else ''}{target.name}"
+        title += " tests" if target.is_test else ""
+        return self._start(
+            params, title, target, lambda run: refine_target(self._desk, run, target, task)
+        )
+
+    def _refine_test(self, test_id: str, *, replace: bool) -> object:
+        from ocils.server.flows import FailingTest, refine_target
+
+        root, test = split_id(self._desk, test_id)
+        if not test:
+            raise UsageError(f"{test_id} is not a test", mend="choose a single test")
+        wanted = FailingTest(root, TestId(test))
+        run = self._desk.launch(
+            test_id,
+            f"Refining what {test.rpartition('::')[2]} tests",
+            self._desk.documents.uri(f"{root}/{test.partition('::')[0]}"),
+            lambda run: refine_target(self._desk, run, wanted, "repair"),
+            replace=replace,
+        )
+        return protocol.pack(Started(run.id, ""))
+
+    def _rejected(self, made: Offer, reason: str) -> object:
+        from ocils.server.flows import GoOn
+        from ocils.server.offering import drop
+
+        proposal, session = made.found.proposal, made.found.session
+        name = proposal.target.name
+        drop(self._desk, made.owner, "rejected", f"`{name}`: rejected; nothing was changed")
+        self._desk.note(f"{name}: the proposal was rejected{': ' if reason else ''}{reason}")
+        if not reason or session is None:
+            return protocol.pack(Started("", name))
+        return self._go_on(GoOn(session, reason, proposal.candidate), replace=False)
+
+    def _go_on(self, go_on: GoOn, *, replace: bool) -> object:
+        from ocils.server.flows import refine_target
+
+        target, task = go_on.session.target, go_on.session.task
+        run = self._desk.launch(
+            key(target.path, target.name),
+            f"Refining {target.name} again",
+            self._desk.documents.uri(target.path),
+            lambda run: refine_target(self._desk, run, target, task, go_on),
+            replace=replace,
+        )
+        return protocol.pack(Started(run.id, target.name))
 
     def _start(
         self,
@@ -150,12 +228,8 @@ class Commands:
     ) -> object:
         opened = self._desk.documents.get(params.uri)
 
-        async def guarded(run: Run) -> None:
-            with self.boundary(f"{title[:1].lower()}{title[1:]}"):
-                await work(run)
-
         owner = key(opened.document.path, target.name if target is not None else "")
-        run = self._desk.runs.start(owner, title, opened.uri, guarded, replace=params.replace)
+        run = self._desk.launch(owner, title, opened.uri, work, replace=params.replace)
         return protocol.pack(Started(run.id, target.name if target is not None else ""))
 
     def _target(self, params: TargetParams) -> EditTarget:

@@ -170,3 +170,20 @@ def workspace_edit(
             )
         )
     return types.WorkspaceEdit(document_changes=changes)
+
+
+def annotated_edit(edit: types.WorkspaceEdit, label: str, description: str) -> types.WorkspaceEdit:
+    """Return the same edit, to be confirmed by the user before the client applies it."""
+    changes: list[types.TextDocumentEdit] = []
+    for change in edit.document_changes or ():
+        assert isinstance(change, types.TextDocumentEdit)
+        edits = [
+            types.AnnotatedTextEdit(annotation_id="ocils", range=e.range, new_text=e.new_text)
+            for e in change.edits
+            if isinstance(e, types.TextEdit)
+        ]
+        changes.append(types.TextDocumentEdit(change.text_document, list(edits)))
+    annotation = types.ChangeAnnotation(label, needs_confirmation=True, description=description)
+    return types.WorkspaceEdit(
+        document_changes=list(changes), change_annotations={"ocils": annotation}
+    )

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
 from ocils.domain.base import Value
-from ocils.domain.judging import Baseline
-from ocils.domain.session import Proposal
-from ocils.domain.text import Snapshot
 from ocils.ports import Ports, Workspace
+from ocils.server.boundary import Boundary
 from ocils.server.diagnostics import Findings
 from ocils.server.documents import OpenDocuments
+from ocils.server.explorer import Explorer
 from ocils.server.house import House
-from ocils.server.runs import Runs
+from ocils.server.memory import Offers, Sessions
+from ocils.server.protocol import ClientFlags, NotificationName, pack
+from ocils.server.runs import Run, Runs
+from ocils.server.status import StatusTeller
 
 if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
@@ -30,26 +33,23 @@ log = logging.getLogger("ocils.server")
 _MARKERS = ("pyproject.toml", "setup.cfg", "setup.py", "pytest.ini", "tox.ini", ".git")
 
 
-class Found(Value, frozen=True):
-    """A confirmed proposal and what it was judged against."""
-
-    proposal: Proposal
-    baseline: Baseline
-    snapshot: Snapshot
-    paths: tuple[str, ...]
-
-
 class Desk:
-    """One client's documents, findings, runs, and proposals that could not be applied yet."""
+    """One client's documents, findings, runs, sessions, and proposals that wait."""
 
     def __init__(self, server: LanguageServer, house: House) -> None:
         self.server = server
         self.house = house
+        self.flags = ClientFlags()
+        self.boundary = Boundary(self)
         self.documents = OpenDocuments()
         self.findings = Findings(self._publish)
-        self.runs = Runs()
-        self.kept: dict[str, Found] = {}
+        self.offers = Offers()
+        self.sessions = Sessions()
+        self.status = StatusTeller(self)
+        self.runs = Runs(self.status.changed)
+        self.explorer = Explorer(self)
         self._making = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def say(self, text: str, kind: types.MessageType = types.MessageType.Info) -> None:
         """Show the user a message, and leave it in the log."""
@@ -59,6 +59,46 @@ class Desk:
     def note(self, text: str, kind: types.MessageType = types.MessageType.Info) -> None:
         """Leave a line in the editor's log."""
         self.server.window_log_message(types.LogMessageParams(kind, text))
+
+    def tell(self, name: NotificationName, value: Value) -> None:
+        """Send one of our own notifications."""
+        self.server.protocol.notify(name.value, pack(value))
+
+    def launch(
+        self,
+        owner: str,
+        title: str,
+        uri: str,
+        work: Callable[[Run], Awaitable[None]],
+        *,
+        replace: bool = False,
+    ) -> Run:
+        """Start a run whose errors end at the boundary. Raises ``UsageError`` as ``Runs.start``."""
+
+        async def guarded(run: Run) -> None:
+            with self.boundary(f"{title[:1].lower()}{title[1:]}"):
+                await work(run)
+
+        return self.runs.start(owner, title, uri, guarded, replace=replace)
+
+    def spawn(self, what: str, work: Coroutine[object, object, None]) -> None:
+        """Do something beside everything else, such as waiting for an answer; ended by ``close``."""
+
+        async def guarded() -> None:
+            with self.boundary(what):
+                await work
+
+        task = asyncio.create_task(guarded(), name=f"ocils {what}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End what was spawned."""
+        for task in (tasks := tuple(self._tasks)):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.status.close()
+        self.explorer.close()
 
     def workspace_of(self, path: str) -> Workspace:
         """Return the workspace that a file belongs to.
@@ -80,7 +120,9 @@ class Desk:
         The first time CTranslate2 and Docker are imported, and typing must not wait for that.
         """
         async with self._making:
-            return await asyncio.to_thread(self.house.ports, root)
+            ports = await asyncio.to_thread(self.house.ports, root)
+        self.status.learn(ports)
+        return ports
 
     def refresh_lenses(self) -> None:
         """Ask the client to draw the code lenses anew, if it knows how."""

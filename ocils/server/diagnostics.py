@@ -72,6 +72,23 @@ class Findings:
         """Remove what is said of ``tests``, whoever said it: they are being run, or turned green."""
         self._keep(lambda finding: finding.test not in tests)
 
+    def forget(self, path: str) -> None:
+        """Drop the findings in a file that changed on disk, and what else is said of their tests."""
+        tests = {
+            (owner, f.test)
+            for owner, all_ in self._by_owner.items()
+            for f in all_
+            if f.path == path
+        }
+        gone = {
+            id(finding)
+            for owner, findings in self._by_owner.items()
+            for finding in findings
+            if finding.path == path or (finding.test and (owner, finding.test) in tests)
+        }
+        if gone:
+            self._keep(lambda finding: id(finding) not in gone)
+
     def at(self, path: str) -> tuple[Finding, ...]:
         """Return the findings in one file."""
         return tuple(f for f in self._all() if f.path == path)

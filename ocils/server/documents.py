@@ -95,11 +95,17 @@ class OpenDocument:
 
 
 class OpenDocuments:
-    """All open documents, by path; ``encoding`` is how the client counts."""
+    """All open documents; ``encoding`` is how the client counts.
+
+    A document is known by its URI, as the client knows it, and found by its path. A file that is
+    open twice, under its own name and through a link, is two buffers of one file: the one that was
+    touched last speaks for it, and ``unambiguous`` complains while their texts differ.
+    """
 
     def __init__(self) -> None:
         self.encoding: Encoding = "utf-16"
-        self._open: dict[str, OpenDocument] = {}
+        self._at: dict[str, list[OpenDocument]] = {}
+        self._uris: dict[str, str] = {}
         self._folders: dict[str, str] = {}
 
     def add_folder(self, uri: str) -> None:
@@ -128,16 +134,16 @@ class OpenDocuments:
         return max(holding, key=len, default=None)
 
     def path(self, uri: str) -> str:
-        """Return the path of ``uri`` with the links in its folders followed.
+        """Return the path of ``uri`` with links followed. Raises ``Unsupported``.
 
-        Two spellings of one file are one document. Raises ``Unsupported``.
+        Two spellings of one file are one path.
         """
-        folder, name = os.path.split(path_of(uri))
-        return f"{os.path.realpath(folder).rstrip('/')}/{name}"
+        known = self._uris.get(uri)
+        return known if known is not None else os.path.realpath(path_of(uri))
 
     def uri(self, path: str) -> str:
         """Return how the client spells ``path``: as it opened it, or through its folder."""
-        known = self._open.get(path)
+        known = self.at(path)
         if known is not None:
             return known.uri
         folder = self.folder_of(path)
@@ -147,6 +153,7 @@ class OpenDocuments:
 
     def open(self, item: types.TextDocumentItem) -> OpenDocument | None:
         """Take over a document; None for one that is no file on this disk (``untitled:``)."""
+        self.close(item.uri)
         try:
             path = self.path(item.uri)
         except OcilsError:
@@ -155,42 +162,71 @@ class OpenDocuments:
         encoding = codec(item.text[:400]) if language == "python" else "utf-8"
         encoding = encoding if _fits(item.text, encoding) else "utf-8"
         document = Document(path, encode(item.text, encoding), item.version, language, encoding)
-        self._open[path] = OpenDocument(item.uri, document, self.encoding)
-        return self._open[path]
+        opened = OpenDocument(item.uri, document, self.encoding)
+        self._uris[item.uri] = path
+        self._at.setdefault(path, []).append(opened)
+        return opened
 
     def close(self, uri: str) -> None:
         """Forget a document; what is on disk counts from now on."""
-        try:
-            self._open.pop(self.path(uri), None)
-        except OcilsError:
+        opened = self.find(uri)
+        if opened is None:
             return
+        path = opened.document.path
+        self._uris.pop(opened.uri, None)
+        self._at[path].remove(opened)
+        if not self._at[path]:
+            del self._at[path]
 
     def find(self, uri: str) -> OpenDocument | None:
-        """Return the open document of ``uri``, or None."""
+        """Return the open document of ``uri``, or None; it speaks for its file from now on."""
         try:
-            return self._open.get(self.path(uri))
+            path = self.path(uri)
         except OcilsError:
             return None
+        same = self._at.get(path)
+        if not same:
+            return None
+        for opened in same:
+            if opened.uri == uri and opened is not same[-1]:
+                same.remove(opened)
+                same.append(opened)
+                break
+        return same[-1]
 
     def at(self, path: str) -> OpenDocument | None:
         """Return the open document at ``path``, or None."""
-        return self._open.get(path)
+        same = self._at.get(path)
+        return same[-1] if same else None
 
     def get(self, uri: str) -> OpenDocument:
         """Return the open document of ``uri``. Raises ``Unsupported`` or ``UsageError``."""
-        path = self.path(uri)
-        if path not in self._open:
-            raise UsageError(f"{path} is not open", mend="open it in your editor, then try again")
-        return self._open[path]
+        opened = self.find(uri)
+        if opened is None:
+            raise UsageError(
+                f"{self.path(uri)} is not open", mend="open it in your editor, then try again"
+            )
+        return opened
 
     def all(self) -> Iterable[OpenDocument]:
-        """Return every open document."""
-        return tuple(self._open.values())
+        """Return every open document, one a file."""
+        return tuple(same[-1] for same in self._at.values())
 
     def buffers(self, root: str) -> tuple[Document, ...]:
         """Return the open documents under ``root``, to be laid over what is on disk."""
         prefix = root.rstrip("/") + "/"
-        return tuple(o.document for o in self._open.values() if o.document.path.startswith(prefix))
+        return tuple(o.document for o in self.all() if o.document.path.startswith(prefix))
+
+    def unambiguous(self, root: str) -> None:
+        """Raise ``UsageError`` when a file under ``root`` is open twice with two texts."""
+        prefix = root.rstrip("/") + "/"
+        for path, same in self._at.items():
+            if path.startswith(prefix) and len({opened.document.data for opened in same}) > 1:
+                names = " and ".join(sorted(path_of(opened.uri) for opened in same))
+                raise UsageError(
+                    f"one file is open twice, as {names}, with different texts",
+                    mend="save one of them and reload or close the other",
+                )
 
 
 def codec(head: str) -> str:

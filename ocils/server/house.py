@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ocils.domain.model import Manifest
+from ocils.domain.session import Session
+from ocils.domain.text import Document
 from ocils.ports import Ports, Workspace
 from ocils.settings import UserSettings, WorkspaceSettings
 
@@ -35,6 +38,73 @@ class House(Protocol):
         """Take over the editor's settings, the user's own. Raises ``InvalidSettings``."""
         ...
 
+    def recorded(self, count: int) -> tuple[tuple[Session, float], ...]:
+        """Return the newest recorded sessions, and when each was last written (seconds since 1970)."""
+        ...
+
+    def recorded_session(self, session_id: str) -> Session:
+        """Return a recorded session. Raises ``UsageError``."""
+        ...
+
+    def read(self, path: str) -> Document:
+        """Return the file at ``path`` as it is on disk. Raises ``OcilsError``."""
+        ...
+
+    def keep_text(self, name: str, text: str) -> str:
+        """Write a text for the user to look at into their cache folder; return its path."""
+        ...
+
+    def checkup(self, path: str) -> tuple[Check, ...]:
+        """Look at everything ocils needs, for the workspace of ``path``; takes a second or so."""
+        ...
+
+    def models(self) -> tuple[KnownModel, ...]:
+        """Return the models that can be chosen by name, those that ship with ocils last."""
+        ...
+
     async def close(self) -> None:
         """End every container and release the model."""
+        ...
+
+
+class Check(Protocol):
+    """One finding of the doctor."""
+
+    @property
+    def name(self) -> str:
+        """What was looked at."""
+        ...
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is as it should be."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """What was found."""
+        ...
+
+    @property
+    def mend(self) -> str:
+        """What to do about it."""
+        ...
+
+
+class KnownModel(Protocol):
+    """A model that can be chosen."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """Its description."""
+        ...
+
+    @property
+    def bundled(self) -> bool:
+        """Whether it ships with ocils."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """The bytes of its files, 0 when they are not there."""
         ...

@@ -1,6 +1,8 @@
-"""Names and shapes that clients see: commands, code action kinds, parameters.
+"""Names that clients see (commands, requests, notifications), and the shapes that they send us.
 
-Not covered: what the commands do (``handlers.py``).
+``editors/PROTOCOL.md`` describes them for who writes a client; a test keeps the two equal.
+
+Not covered: the shapes that we send (``shapes.py``), what the commands do (``commands.py``).
 """
 
 from __future__ import annotations
@@ -25,9 +27,51 @@ class CommandName(StrEnum):
     REFINE = "ocils.refineUntilGreen"
     GENERATE = "ocils.generate"
     RUN_TESTS = "ocils.runTests"
+    APPLY = "ocils.apply"
+    REJECT = "ocils.reject"
+    REJECT_KEPT = "ocils.rejectKept"
+    FEEDBACK = "ocils.feedback"
     APPLY_KEPT = "ocils.applyKept"
     CANCEL = "ocils.cancel"
     STATUS = "ocils.status"
+
+
+class RequestName(StrEnum):
+    """The requests beside the protocol's own that we answer; ``ABORT`` is a notification to us."""
+
+    DOCTOR = "ocils/doctor"
+    MODELS = "ocils/models"
+    SESSIONS = "ocils/sessions"
+    ATTEMPTS = "ocils/attempts"
+    DISCOVER = "ocils/discoverTests"
+    RUN_TESTS = "ocils/runTests"
+    ABORT = "ocils/abortRunTest"
+
+
+class NotificationName(StrEnum):
+    """The notifications beside the protocol's own that we send to clients who asked for them."""
+
+    STATUS = "ocils/status"
+    PROPOSAL = "ocils/proposal"
+    PROPOSAL_ENDED = "ocils/proposalEnded"
+    SESSION = "ocils/session"
+    DISCOVERED = "ocils/discoveredTests"
+    STATE = "ocils/changeTestState"
+    OUTPUT = "ocils/appendOutputToRunTest"
+    END = "ocils/endRunTests"
+
+
+class ClientFlags(Value, frozen=True, rename="camel"):
+    """What a client draws by itself: ``initializationOptions.client``.
+
+    ``proposal_view``: a view of a proposal, answered by ``ocils.apply`` and ``ocils.reject``.
+    ``status``, ``test_explorer``, ``sessions``: it wants to hear of these.
+    """
+
+    proposal_view: bool = False
+    status: bool = False
+    test_explorer: bool = False
+    sessions: bool = False
 
 
 class Place(Value, frozen=True, rename="camel"):
@@ -45,13 +89,75 @@ class TargetParams(Value, frozen=True, rename="camel"):
     """What to work on: a document, and a position in it or a qualified name ("Class.method").
 
     Neither of the two means the whole document, which only ``ocils.runTests`` accepts. ``replace``
-    cancels what is already running on the same target and starts over.
+    cancels what is already running on the same target and starts over. ``test`` is a test's id in
+    the test explorer: ``ocils.refineUntilGreen`` finds what makes it fail, and needs no ``uri``.
     """
 
-    uri: str
+    uri: str = ""
     position: Place | None = None
     name: str | None = None
     replace: bool = False
+    test: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.uri and self.test is None:
+            raise ValueError("missing required field `uri`")
+
+
+class OfferParams(Value, frozen=True, rename="camel"):
+    """``proposal``: the id of an ``ocils/proposal``; ``reason``: what is wrong with it, for a new try."""
+
+    proposal: str
+    reason: str = ""
+
+
+class FeedbackParams(Value, frozen=True, rename="camel"):
+    """Go on with ``session``, with a person's hint ``text``; ``replace`` as elsewhere."""
+
+    session: str
+    text: str
+    replace: bool = False
+
+
+class PlaceParams(Value, frozen=True, rename="camel"):
+    """``uri``: a document or folder of the workspace in question; the first opened one without."""
+
+    uri: str | None = None
+
+
+class ModelsParams(Value, frozen=True, rename="camel"):
+    """Nothing to say."""
+
+
+class SessionsParams(Value, frozen=True, rename="camel"):
+    """How many sessions to list, the newest first."""
+
+    count: int = 50
+
+
+class AttemptsParams(Value, frozen=True, rename="camel"):
+    """Which session's attempts to tell."""
+
+    session: str
+
+
+class DiscoverParams(Value, frozen=True, rename="camel"):
+    """What to look below; without it all opened folders."""
+
+    test_id: str | None = None
+
+
+class RunTestsParams(Value, frozen=True, rename="camel"):
+    """The tests, classes, files and workspaces to run (all when absent), and which of them not to."""
+
+    include: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] | None = None
+
+
+class AbortParams(Value, frozen=True, rename="camel"):
+    """Which run of the test explorer to end; all of them without."""
+
+    run: str | None = None
 
 
 class CancelParams(Value, frozen=True, rename="camel"):
@@ -72,24 +178,6 @@ class Started(Value, frozen=True, rename="camel"):
 
     task: str
     target: str
-
-
-class RunningStatus(Value, frozen=True, rename="camel"):
-    """One run under way."""
-
-    task: str
-    target: str
-    uri: str
-    message: str
-
-
-class Status(Value, frozen=True, rename="camel"):
-    """The answer to ``ocils.status``. ``judge`` and ``model`` are empty where no uri was given."""
-
-    version: str
-    running: tuple[RunningStatus, ...]
-    model: str = ""
-    judge: str = ""
 
 
 def unpack(command: str, arguments: tuple[object, ...], kind: type[_P]) -> _P:

@@ -16,16 +16,27 @@ _GRACE = 2.0  # seconds a run has to end by itself after its token was flipped
 
 
 class Run:
-    """One run under way. ``owner`` is what it works on; ``message`` what it said last."""
+    """One run under way. ``owner`` is what it works on; ``changed`` is called when it says something."""
 
-    def __init__(self, owner: str, title: str, uri: str) -> None:
+    def __init__(self, owner: str, title: str, uri: str, changed: Callable[[], None]) -> None:
         self.id = uuid4().hex[:12]
         self.owner = owner
         self.title = title
         self.uri = uri
-        self.message = "starting"
         self.token = CancelToken()
+        self._message = "starting"
+        self._changed = changed
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def message(self) -> str:
+        """What it said last."""
+        return self._message
+
+    def say(self, message: str) -> None:
+        """Say what is being done now."""
+        self._message = message
+        self._changed()
 
     def start(self, work: Callable[[Run], Awaitable[None]]) -> asyncio.Task[None]:
         """Begin; must be called on the event loop."""
@@ -51,10 +62,11 @@ class Run:
 
 
 class Runs:
-    """All runs under way."""
+    """All runs under way; ``changed`` is called when one starts, says something or ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
         self._runs: dict[str, Run] = {}
+        self._changed = changed
 
     def start(
         self,
@@ -76,7 +88,7 @@ class Runs:
                 f"{before.title} is still running ({before.message})",
                 mend="wait for it, or cancel it first",
             )
-        run = Run(owner, title, uri)
+        run = Run(owner, title, uri, self._changed)
 
         async def whole(run: Run) -> None:
             try:
@@ -87,10 +99,30 @@ class Runs:
                     await work(run)
             finally:
                 self._runs.pop(run.id, None)
+                self._changed()
 
         self._runs[run.id] = run
         run.start(whole)
+        self._changed()
         return run
+
+    def claim(self, run: Run, owner: str) -> None:
+        """Let ``run`` work on ``owner``, which it has only now found out.
+
+        Raises ``UsageError`` when another one does already.
+        """
+        other = next((r for r in self._runs.values() if r.owner == owner and r is not run), None)
+        if other is not None:
+            raise UsageError(
+                f"{other.title} is still running ({other.message})",
+                mend="wait for it, or cancel it first",
+            )
+        run.owner = owner
+
+    def leave(self, run: Run) -> None:
+        """Let others work on what ``run`` worked on: it has only to end."""
+        self._runs.pop(run.id, None)
+        self._changed()
 
     def all(self) -> tuple[Run, ...]:
         """Return the runs under way, oldest first."""

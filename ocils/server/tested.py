@@ -11,10 +11,13 @@ from collections.abc import Iterator
 
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Document, Snapshot
+from ocils.source.modules import Modules
+from ocils.source.reach import definitions_used, node_at
 from ocils.source.target import targets
 from ocils.source.tree import SourceTree
 
 _MOST = 8
+_REACHED = 24
 
 
 def called_by(test: EditTarget, document: Document, snapshot: Snapshot) -> tuple[EditTarget, ...]:
@@ -33,6 +36,35 @@ def called_by(test: EditTarget, document: Document, snapshot: Snapshot) -> tuple
             if target is not None and not target.is_test:
                 found.setdefault((target.path, target.name), target)
     return tuple(found.values())[:_MOST]
+
+
+def reached(test: EditTarget, snapshot: Snapshot) -> tuple[EditTarget, ...]:
+    """Return what ``test`` calls and what that calls in turn, the nearest first."""
+    document = snapshot.document(test.path)
+    if document is None:
+        return ()
+    found = {(t.path, t.name): t for t in called_by(test, document, snapshot)}
+    waiting = list(found.values())
+    while waiting and len(found) < _REACHED:
+        for target in _used_by(waiting.pop(0), snapshot):
+            if (target.path, target.name) not in found:
+                found[target.path, target.name] = target
+                waiting.append(target)
+    return tuple(found.values())[:_REACHED]
+
+
+def _used_by(target: EditTarget, snapshot: Snapshot) -> Iterator[EditTarget]:
+    document = snapshot.document(target.path)
+    if document is None:
+        return
+    modules = Modules(snapshot, document)
+    node = node_at(modules.home, target)
+    if node is None:
+        return
+    for module, name in definitions_used(modules, modules.home, node, target.name):
+        for each in targets(module.tree):
+            if each.name in (name, f"{name}.__init__") and not each.is_test:
+                yield each
 
 
 def _imports(module: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -96,6 +96,14 @@ class Sketch:
             )
         return found
 
+    def location(self, frame: Frame) -> types.Location | None:
+        """Return where a frame's line is now, None when it was changed or is not in the workspace."""
+        lines, moved = self._lines(frame.path), self._way(frame.path)
+        at = moved.line(frame.line) if moved is not None else None
+        if lines is None or at is None:
+            return None
+        return types.Location(self._documents.uri(frame.path), lines.whole_line(at))
+
     def _in_target(self, case: CaseResult, target: EditTarget) -> Finding | None:
         inside = [f for f in case.frames if _within(f, target)]
         line = inside[-1].line if inside else self._def_line()
@@ -172,11 +180,9 @@ class Sketch:
     def _related(self, frames: Sequence[Frame]) -> list[types.DiagnosticRelatedInformation]:
         found: list[types.DiagnosticRelatedInformation] = []
         for frame in frames[-_FRAMES:]:
-            lines, moved = self._lines(frame.path), self._way(frame.path)
-            at = moved.line(frame.line) if moved is not None else None
-            if lines is None or at is None:
+            location = self.location(frame)
+            if location is None:
                 continue
-            location = types.Location(self._documents.uri(frame.path), lines.whole_line(at))
             text = f"in {frame.function}" + (f": {frame.text.strip()}" if frame.text else "")
             found.append(types.DiagnosticRelatedInformation(location, text))
         return found

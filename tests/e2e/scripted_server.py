@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from ocils.domain.judging import Plan
 from ocils.domain.text import Edit
 from ocils.engine.scripted import ScriptedEngine
-from ocils.server.app import serve_stdio
+from ocils.server.serving import serve_stdio
 from ocils.settings import UserSettings
 from ocils.wiring import House
 from tests.server.judge import InProcessJudge

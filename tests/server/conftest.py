@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from ocils.engine.scripted import ScriptedEngine
-from ocils.server.app import OcilsServer, make_server, serve_streams
-from ocils.settings import UserSettings
+from ocils.server.app import OcilsServer, make_server
+from ocils.server.serving import serve_streams
+from ocils.settings import EditorSettings, UserSettings
 from ocils.wiring import House
 
 from .editor import Editor
@@ -42,6 +43,8 @@ class Rig:
         self.judge = InProcessJudge()
         self.replies: list[list[str]] = [[WRONG], [RIGHT]]
         self.engine_seconds = 0.0
+        self.proposal: Literal["ask", "apply"] = "apply"
+        self.record = False
         self.engine: ScriptedEngine | None = None
         self._ends: list[Callable[[], Any]] = []
 
@@ -61,7 +64,8 @@ class Rig:
             self.engine = ScriptedEngine(CHAT, self.replies, seconds=self.engine_seconds)
             return self.engine
 
-        house = House(UserSettings(record=False), engine=engine, sandbox=lambda _, __: self.judge)
+        settings = UserSettings(record=self.record, editor=EditorSettings(self.proposal))
+        house = House(settings, engine=engine, sandbox=lambda _, __: self.judge)
         server = make_server(house)
         served: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

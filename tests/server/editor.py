@@ -17,6 +17,7 @@ from pygls.lsp.client import LanguageClient
 from pygls.protocol import LanguageServerProtocol
 
 from ocils.server.convert import Encoding, uri_of
+from ocils.server.protocol import NotificationName
 
 from .naive import naive_offset
 
@@ -55,7 +56,9 @@ class Editor:
         self.diagnostics: dict[str, types.PublishDiagnosticsParams] = {}
         self.edits: list[types.ApplyWorkspaceEditParams] = []
         self.lens_refreshes = 0
-        self.choice: str | None = None
+        self.choice: str | None = "Apply"
+        self.heard: list[tuple[str, Any]] = []
+        self.registered: list[str] = []
         self.asked: list[types.ShowMessageRequestParams] = []
         self.settings: object = None
         self.before_edit: Callable[[], None] = lambda: None
@@ -73,6 +76,9 @@ class Editor:
         self._on(types.WORKSPACE_CODE_LENS_REFRESH, self._on_refresh)
         self._on(types.WORKSPACE_CONFIGURATION, self._on_configuration)
         self._on(types.WORKSPACE_APPLY_EDIT, self._on_apply)
+        self._on(types.CLIENT_REGISTER_CAPABILITY, self._on_register)
+        for name in NotificationName:
+            self._on(name.value, self._hearing(name.value))
 
     def _on(self, method: str, handler: Callable[[Any], Any]) -> None:
         # pygls marks what it registers, which a bound method does not allow.
@@ -80,6 +86,16 @@ class Editor:
             return handler(params)
 
         self.client.feature(method)(call)
+
+    def _hearing(self, name: str) -> Callable[[Any], None]:
+        def hear(params: Any) -> None:
+            self.heard.append((name, _plain(params)))
+            self._changed.set()
+
+        return hear
+
+    def _on_register(self, params: types.RegistrationParams) -> None:
+        self.registered += [each.method for each in params.registrations]
 
     def _on_show(self, params: types.ShowMessageParams) -> None:
         self.messages.append((types.MessageType(params.type), params.message))
@@ -91,7 +107,12 @@ class Editor:
 
     def _on_ask(self, params: types.ShowMessageRequestParams) -> types.MessageActionItem | None:
         self.asked.append(params)
-        return types.MessageActionItem(self.choice) if self.choice else None
+        self._changed.set()
+        titles = [action.title for action in params.actions or ()]
+        for title in (self.choice, "Apply"):
+            if self.choice is not None and title in titles:
+                return types.MessageActionItem(title)
+        return None
 
     def _on_create(self, params: types.WorkDoneProgressCreateParams) -> None:
         self.progress.append(("create", params.token))
@@ -127,6 +148,9 @@ class Editor:
         options: object = None,
         progress: bool = True,
         apply_edit: bool = True,
+        annotations: bool = False,
+        dynamic: bool = False,
+        show: bool = False,
         folders: list[str] | None = None,
     ) -> types.InitializeResult:
         """Introduce ourselves; the server must be connected."""
@@ -137,10 +161,25 @@ class Editor:
                     general=types.GeneralClientCapabilities(
                         position_encodings=[types.PositionEncodingKind(self.encoding)]
                     ),
-                    window=types.WindowClientCapabilities(work_done_progress=progress),
+                    window=types.WindowClientCapabilities(
+                        work_done_progress=progress,
+                        show_document=types.ShowDocumentClientCapabilities(show) if show else None,
+                    ),
                     workspace=types.WorkspaceClientCapabilities(
                         apply_edit=apply_edit,
                         configuration=True,
+                        workspace_edit=types.WorkspaceEditClientCapabilities(
+                            document_changes=True,
+                            change_annotation_support=(
+                                types.ChangeAnnotationsSupportOptions() if annotations else None
+                            ),
+                        ),
+                        did_change_watched_files=types.DidChangeWatchedFilesClientCapabilities(
+                            dynamic_registration=dynamic
+                        ),
+                        did_change_configuration=types.DidChangeConfigurationClientCapabilities(
+                            dynamic_registration=dynamic
+                        ),
                         code_lens=types.CodeLensWorkspaceClientCapabilities(refresh_support=True),
                     ),
                     text_document=types.TextDocumentClientCapabilities(
@@ -270,6 +309,10 @@ class Editor:
     def said(self, text: str) -> bool:
         """Tell whether a message contains ``text``, whatever the case."""
         return any(text.lower() in message.lower() for _, message in self.messages)
+
+    def told(self, name: str) -> list[Any]:
+        """Return what our own notifications of one name said."""
+        return [params for each, params in self.heard if each == name]
 
     def marks(self, uri: str) -> list[tuple[int, str]]:
         """Return line (1-based) and message of a document's diagnostics."""

@@ -24,7 +24,11 @@ COMMANDS = {
     "ocils.refineUntilGreen",
     "ocils.generate",
     "ocils.runTests",
+    "ocils.apply",
+    "ocils.reject",
+    "ocils.feedback",
     "ocils.applyKept",
+    "ocils.rejectKept",
     "ocils.cancel",
     "ocils.status",
 }
@@ -187,7 +191,7 @@ async def test_other_languages_get_nothing_and_a_reason(table: Table) -> None:
         ([{"uri": "untitled:Untitled-1", "name": "x"}], "save it into your project"),
         ([{"uri": "vscode-notebook-cell:/a.ipynb#1", "name": "x"}], "notebooks"),
         ([{"uri": "http://a/b.py", "name": "x"}], "not supported"),
-        ([{"uri": "", "name": "x"}], "not supported"),
+        ([{"uri": "", "name": "x"}], "missing required field `uri`"),
     ],
 )
 @pytest.mark.parametrize("command", ["ocils.refineUntilGreen", "ocils.generate"])

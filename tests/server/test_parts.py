@@ -34,9 +34,9 @@ from ocils.domain.session import Candidate, Judged, Proposal
 from ocils.domain.target import EditTarget, Hole
 from ocils.domain.text import Document, Edit, Entry, Snapshot, Span, snapshot_hash
 from ocils.server.applying import Applied, Kept, rebase
-from ocils.server.desk import Found
 from ocils.server.diagnostics import Finding, Findings
 from ocils.server.documents import Change, OpenDocuments
+from ocils.server.memory import Found
 from ocils.server.progress import Story
 from ocils.server.tested import called_by
 from ocils.server.verdicts import Sketch
@@ -310,7 +310,7 @@ def test_edits_in_the_target_and_an_import_move_each_their_own_way() -> None:
         "class Box", "# x\nclass Box"
     )
     after = freeze(a=text)
-    moved = rebase(found_for(before, (added, inside)), after)
+    moved = rebase(found_for(before, (added, inside)), after.document)
     assert isinstance(moved, Applied)
     document = Document("/w/a.py", text.encode())
     from ocils.domain.text import apply_edits
@@ -334,14 +334,14 @@ def test_an_edit_without_its_place_is_kept(old: str, new: str, why: str) -> None
     before = freeze(a=CODE)
     at = CODE.index("+ b")
     edits = (Edit("/w/a.py", Span(0, 6), "import"), Edit("/w/a.py", Span(at, at + 1), "*"))
-    answer = rebase(found_for(before, edits), freeze(a=CODE.replace(old, new, 1)))
+    answer = rebase(found_for(before, edits), freeze(a=CODE.replace(old, new, 1)).document)
     assert isinstance(answer, Kept)
     assert why in answer.why
 
 
 def test_a_file_that_is_gone_is_said() -> None:
     before = freeze(a=CODE)
-    answer = rebase(found_for(before, (Edit("/w/a.py", Span(0, 1), "x"),)), freeze(b=CODE))
+    answer = rebase(found_for(before, (Edit("/w/a.py", Span(0, 1), "x"),)), freeze(b=CODE).document)
     assert answer == Kept("a.py is no longer there")
 
 

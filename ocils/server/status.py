@@ -1,0 +1,100 @@
+"""``ocils/status``: what a status item shows, told when it changes and not more often than it is read.
+
+Not covered: progress of a single run (``progress.py``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Literal
+
+from ocils import __version__
+from ocils.domain.errors import OcilsError
+from ocils.ports import Ports
+from ocils.server.protocol import NotificationName
+from ocils.server.shapes import RunningStatus, Status
+
+if TYPE_CHECKING:
+    from ocils.server.desk import Desk
+
+_PAUSE = 0.2  # seconds between two notifications
+
+
+class StatusTeller:
+    """Knows the server's state, and tells it to a client that wants to hear."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._ready = False
+        self._model = ""
+        self._judge = ""
+        self._problem: OcilsError | None = None
+        self._last = 0.0
+        self._told: Status | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def ready(self) -> None:
+        """The start is over."""
+        self._ready = True
+        self.changed()
+
+    def learn(self, ports: Ports) -> None:
+        """Take in what the ports say of themselves; that they were made ends an earlier problem."""
+        self._model, self._judge = ports.engine.identity, ports.sandbox.isolation
+        self._problem = None
+        self.changed()
+
+    def fail(self, problem: OcilsError) -> None:
+        """Remember why the last run could not be."""
+        self._problem = problem
+        self.changed()
+
+    def forget(self) -> None:
+        """The settings changed: what was known of model, judge and problem may not hold."""
+        self._model = self._judge = ""
+        self._problem = None
+        self.changed()
+
+    def now(self) -> Status:
+        """Return the present state."""
+        running = tuple(
+            RunningStatus(run.id, run.title, run.uri, run.message) for run in self._desk.runs.all()
+        )
+        state: Literal["starting", "idle", "busy", "error"] = "idle" if self._ready else "starting"
+        if self._problem is not None:
+            state = "error"
+        if running:
+            state = "busy"
+        problem = self._problem
+        return Status(
+            state,
+            __version__,
+            running,
+            self._model or self._desk.house.settings.model.name,
+            self._judge,
+            problem.message if problem is not None else "",
+            problem.mend if problem is not None else "",
+        )
+
+    def changed(self) -> None:
+        """Tell the client, now or soon; the latest state is never lost."""
+        if not (self._desk.flags.status and self._ready) or self._timer is not None:
+            return
+        due = self._last + _PAUSE - time.monotonic()
+        # Always a moment later: several things change together when a run starts or ends.
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(max(due, 0.0), self._tell)
+
+    def close(self) -> None:
+        """Tell nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _tell(self) -> None:
+        self._timer = None
+        self._last = time.monotonic()
+        now = self.now()
+        if now != self._told:
+            self._told = now
+            self._desk.tell(NotificationName.STATUS, now)
