@@ -13,14 +13,24 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
-from typing import Iterator, Sequence
+from typing import Sequence
 
 from .entries import Entry, Identity, identity
+from .hands import Hands, clear
 from .owners import CANDIDATE, SOURCES, acting_as, owner_of
-from .scratch import remove
 
 SECOND = 10**9
+
+
+class _Found:
+    """What a look at the tree found: paths that are there, changed, strangers, or not to be trusted."""
+
+    def __init__(self) -> None:
+        self.present: set[str] = set()
+        self.touched: set[str] = set()
+        self.strangers: list[str] = []
+        self.folders: set[str] = set()
+        self.odd: set[str] = set()
 
 
 class Tree:
@@ -28,14 +38,24 @@ class Tree:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self._hands = Hands(root)
         self._entries: dict[str, Entry] = {}
         self._files: dict[str, Identity] = {}
         self._folders: dict[str, tuple[int, int, frozenset[str]]] = {}
         self._edited: set[str] = set()
         self._added: set[str] = set()
+        self._sealed: dict[str, Identity] = {}
+        self._empty: list[str] = []
+        self._is_sealed = False
+        self.tampered: list[str] = []
+        self.left: list[str] = []
         self._clock = 0
         # Mount points below the root (the workspace's own environment) are not ours to touch.
         self._foreign = frozenset(os.listdir(root))
+
+    def data(self, path: str) -> bytes:
+        """Return what the host sent for the file at ``path``."""
+        return self._entries[path].data
 
     def paths(self) -> list[str]:
         """Return the relative paths of everything that the host sent."""
@@ -47,6 +67,7 @@ class Tree:
         The bytecode of every folder that holds a changed source is dropped, since old bytecode is
         taken for fresh when time and size agree.
         """
+        self._is_sealed = False
         for path in sorted(gone, reverse=True):
             self._drop(path)
         for entry in sorted(entries, key=lambda each: each.path):
@@ -58,7 +79,7 @@ class Tree:
             if known is not None:
                 self._drop(entry.path)
             self._entries[entry.path] = entry
-            self._put(entry, entry.data, entry.mtime)
+            self._hands.put(entry, entry.data, entry.mtime)
         self._settle()
 
     def write(self, files: dict[str, bytes]) -> None:
@@ -69,35 +90,49 @@ class Tree:
             entry = known or Entry(path, "file", 0o644, self._clock * SECOND, "")
             with acting_as(CANDIDATE):
                 os.makedirs(os.path.dirname(f"{self.root}/{path}"), exist_ok=True)
-            self._put(entry, data, entry.mtime + self._clock * SECOND)
+            self._hands.put(entry, data, entry.mtime + self._clock * SECOND)
             self._files[path] = identity(f"{self.root}/{path}")
             (self._edited if known else self._added).add(path)
 
-    def restore(self) -> list[str]:
-        """Put back what the candidate changed; returns the judged files that it tampered with."""
-        found: set[str] = set()
-        touched: set[str] = set()
+    def restore(self) -> None:
+        """Put back what the candidate changed.
+
+        ``tampered`` then names the judged files that it replaced; when not even looking was
+        possible it says so, because nothing is known then. Raises ``OSError`` when something would not go back.
+        """
+        self.tampered = ["the workspace, so that it cannot be looked at"]
+        found = _Found()
         with acting_as(CANDIDATE):
-            self._walk(found, touched)
-            for path in self._folders:
-                if not os.path.isdir(self._absolute(path)):
-                    os.makedirs(self._absolute(path))
-        touched |= self._files.keys() - found
-        touched -= self._added
-        tampered = sorted(each for each in touched if owner_of(each) == SOURCES)
+            self._walk(found)
+        lost = sorted(self._folders.keys() - found.folders)
+        touched = (found.touched | self._files.keys() - found.present) - self._added
+        self.left = [*touched, *found.strangers, *lost]
+        judged = {each for each in touched if owner_of(each) == SOURCES}
+        self.tampered = sorted(judged | found.odd | self._sealed.keys() & set(lost))
+        for path in found.strangers:
+            with self._hands.open_folder(os.path.dirname(path)):
+                clear(self._hands.absolute(path))
+        for path in lost:
+            if path in self._sealed:
+                self._hands.make_sealed(path)
+            else:
+                self._hands.put(Entry(path, "folder", 0o755, 0, ""), b"", 0)
         for path in touched | self._edited:
             entry = self._entries[path]
-            self._put(entry, entry.data, entry.mtime)
+            self._hands.put(entry, entry.data, entry.mtime)
             self._files[path] = identity(f"{self.root}/{path}")
         for path in self._added:
             if os.path.isdir(os.path.dirname(f"{self.root}/{path}")):
-                self._unlink(path)
+                self._hands.unlink(path)
             self._files.pop(path, None)
         self._edited.clear()
         self._added.clear()
+        self._restore_folders()
+
+    def _restore_folders(self) -> None:
         with acting_as(CANDIDATE):
             for path, (mtime, mode, _) in self._folders.items():
-                place = self._absolute(path)
+                place = self._hands.absolute(path)
                 now = os.stat(place)
                 if now.st_uid != CANDIDATE:
                     continue
@@ -105,14 +140,40 @@ class Tree:
                     os.chmod(place, stat.S_IMODE(mode))
                 if now.st_mtime_ns != mtime:
                     os.utime(place, ns=(mtime, mtime))
-        return tampered
+        for path in self._sealed:
+            self._sealed[path] = identity(self._hands.absolute(path))
+
+    def seal(self) -> None:
+        """Keep a candidate from leaving bytecode for sources that are imported later in its run."""
+        if self._is_sealed:
+            return
+        self._is_sealed = True
+        places = {os.path.dirname(path) for path in self._entries if path.endswith(".py")}
+        for place in places:
+            path = f"{place}/__pycache__".lstrip("/")
+            if path not in self._entries and place in self._folders:
+                self._entries[path] = Entry(path, "folder", 0o755, 0, "")
+                self._hands.make_sealed(path)
+                self._empty.append(path)
+        if self._empty:
+            self._settle()
+
+    def unseal(self) -> None:
+        """Let the next run of the original leave bytecode wherever there is none yet."""
+        self._is_sealed = False
+        for path in self._empty:
+            if self._entries.pop(path, None) is not None:
+                self._hands.unlink(path)
+        if self._empty:
+            self._empty = []
+            self._settle()
 
     def harvest(self) -> list[tuple[str, bytes, int]]:
         """Read the bytecode that a run of the original left: path, bytes, mtime."""
         harvest = []
         with acting_as(CANDIDATE):
             for folder in self._folders:
-                place = os.path.join(self._absolute(folder), "__pycache__")
+                place = os.path.join(self._hands.absolute(folder), "__pycache__")
                 if f"{folder}/__pycache__" in self._folders or not os.path.isdir(place):
                     continue
                 for name in os.listdir(place):
@@ -132,11 +193,10 @@ class Tree:
             folder = os.path.dirname(path)
             if folder not in self._entries:
                 self._entries[folder] = Entry(folder, "folder", 0o755, mtime, "")
-                with self._open_folder(os.path.dirname(folder)), acting_as(SOURCES):
-                    os.mkdir(f"{self.root}/{folder}", 0o755)
+                self._hands.make_sealed(folder)
             entry = Entry(path, "file", 0o644, mtime, "", data)
             self._entries[path] = entry
-            self._put(entry, data, mtime)
+            self._hands.put(entry, data, mtime)
         self._settle()
 
     def bytecode(self) -> list[tuple[str, bytes, int]]:
@@ -147,77 +207,11 @@ class Tree:
             if each.path.endswith(".pyc")
         ]
 
-    def _absolute(self, path: str) -> str:
-        return f"{self.root}/{path}" if path else self.root
-
-    @contextmanager
-    def _open_folder(self, path: str) -> Iterator[None]:
-        """Let both users write into the folder at ``path`` for a moment."""
-        place = self._absolute(path)
-        found = os.stat(place)
-        if found.st_uid == SOURCES:
-            yield
-            return
-        owner = CANDIDATE if found.st_uid == CANDIDATE else 0
-        with acting_as(owner):
-            os.chmod(place, 0o777)
-        try:
-            yield
-        finally:
-            with acting_as(owner):
-                os.chmod(place, stat.S_IMODE(found.st_mode))
-
-    def _put(self, entry: Entry, data: bytes, mtime: int) -> None:
-        place = f"{self.root}/{entry.path}"
-        if entry.kind == "folder":
-            with self._open_folder(os.path.dirname(entry.path)), acting_as(CANDIDATE):
-                if not os.path.isdir(place):
-                    os.mkdir(place)
-            return
-        user = owner_of(entry.path) if entry.kind == "file" else CANDIDATE
-        with self._open_folder(os.path.dirname(entry.path)):
-            known = self._stat(place)
-            if known is not None and (known.st_uid != user or not stat.S_ISREG(known.st_mode)):
-                with acting_as(known.st_uid if known.st_uid == SOURCES else CANDIDATE):
-                    remove(place)
-            with acting_as(user):
-                if entry.kind == "link":
-                    os.symlink(entry.link, place)
-                    os.utime(place, ns=(mtime, mtime), follow_symlinks=False)
-                    return
-                number = os.open(
-                    place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600
-                )
-                try:
-                    view = memoryview(data)
-                    while view:
-                        view = view[os.write(number, view) :]
-                    os.fchmod(number, entry.mode)
-                    os.utime(number, ns=(mtime, mtime))
-                finally:
-                    os.close(number)
-
-    @staticmethod
-    def _stat(place: str) -> os.stat_result | None:
-        try:
-            return os.lstat(place)
-        except FileNotFoundError:
-            return None
-
-    def _unlink(self, path: str) -> None:
-        place = f"{self.root}/{path}"
-        known = self._stat(place)
-        if known is None:
-            return
-        owner = SOURCES if known.st_uid == SOURCES else CANDIDATE
-        with self._open_folder(os.path.dirname(path)), acting_as(owner):
-            remove(place)
-
     def _drop(self, path: str) -> None:
         entry = self._entries.pop(path, None)
         if entry is not None:
             self._drop_bytecode(path)
-            self._unlink(path)
+            self._hands.unlink(path)
 
     def _drop_bytecode(self, path: str) -> None:
         """Forget the bytecode of a source's folder; the next run of the original writes it anew."""
@@ -227,7 +221,7 @@ class Tree:
         for each in [p for p in self._entries if p.startswith(folder + "/")]:
             del self._entries[each]
         del self._entries[folder]
-        self._unlink(folder)
+        self._hands.unlink(folder)
 
     def _settle(self) -> None:
         """Set modes and times of folders, and remember what everything looks like."""
@@ -246,16 +240,22 @@ class Tree:
         }
         self._folders = {}
         for path in ["", *(each.path for each in folders)]:
-            found = os.stat(self._absolute(path))
-            names = frozenset(os.listdir(self._absolute(path)))
+            found = os.stat(self._hands.absolute(path))
+            names = frozenset(os.listdir(self._hands.absolute(path)))
             self._folders[path] = (found.st_mtime_ns, found.st_mode, names)
+        self._sealed = {
+            path: identity(self._hands.absolute(path))
+            for path in self._folders
+            if os.stat(self._hands.absolute(path)).st_uid == SOURCES
+        }
 
-    def _walk(self, found: set[str], touched: set[str]) -> None:
-        """Look at everything in the tree as the candidate; strangers are removed on the way."""
+    def _walk(self, found: _Found) -> None:
+        """Look at everything in the tree as the candidate, and note what is not as it was."""
         todo = [""]
         while todo:
             folder = todo.pop()
-            place = self._absolute(folder)
+            found.folders.add(folder)
+            place = self._hands.absolute(folder)
             _, mode, names = self._folders[folder]
             now = os.stat(place)
             if now.st_mode != mode and now.st_uid == CANDIDATE:
@@ -265,16 +265,27 @@ class Tree:
             for entry in present:
                 path = f"{folder}/{entry.name}" if folder else entry.name
                 if path in self._files:
-                    found.add(path)
+                    found.present.add(path)
                     if self._differs(path, entry):
-                        touched.add(path)
+                        found.touched.add(path)
                 elif path in self._folders:
-                    if entry.is_dir(follow_symlinks=False):
+                    if self._same_folder(path, entry, found):
                         todo.append(path)
                     else:
-                        remove(entry.path)
+                        found.strangers.append(path)
                 elif entry.name not in names and not (not folder and entry.name in self._foreign):
-                    remove(entry.path)
+                    found.strangers.append(path)
+                    if entry.name == "conftest.py":
+                        found.odd.add(path)
+
+    def _same_folder(self, path: str, entry: os.DirEntry[str], found: _Found) -> bool:
+        if not entry.is_dir(follow_symlinks=False):
+            return False
+        if path not in self._sealed:
+            return True
+        if identity(entry.path) != self._sealed[path]:
+            found.odd.add(path)
+        return entry.stat().st_uid == SOURCES
 
     def _differs(self, path: str, entry: os.DirEntry[str]) -> bool:
         now = entry.stat(follow_symlinks=False)
