@@ -4,7 +4,7 @@ A slot is brought to the snapshot of whatever it judges next, so a changed works
 restart; only the files that differ are sent. The first run of the original primes: it tells which
 third-party modules to import before forking, and leaves bytecode that all slots then share.
 
-Not covered: level L2.
+Not covered: at which level a slot judges (``slot.py``).
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+from msgspec import structs
+
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import SandboxUnavailable
-from ocils.domain.judging import CaseResult, Killed, Plan, Unjudged, Verdict
+from ocils.domain.judging import CaseResult, Killed, Level, Plan, Unjudged, Verdict
 from ocils.domain.text import Edit, Snapshot
 from ocils.sandbox.changes import changed_files
 from ocils.sandbox.line import SlotLost
@@ -242,7 +244,7 @@ class DockerSandbox:
         outcome = await self._in_thread(
             slot.run, job.plan, job.files, report, nonce, job.seen, job.stop, harvest=harvest
         )
-        job.settle(report.verdict(outcome.end))
+        job.settle(_with_level(report.verdict(outcome.end), outcome.level))
         if job.plan.fresh or not outcome.clean:
             return False
         if harvest and not outcome.end.ended_for:
@@ -256,3 +258,7 @@ class DockerSandbox:
     async def _in_thread(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
+
+
+def _with_level(verdict: Verdict, level: Level) -> Verdict:
+    return verdict if isinstance(verdict, Unjudged) else structs.replace(verdict, level=level)

@@ -18,13 +18,14 @@ import msgspec
 from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import SandboxUnavailable
-from ocils.domain.judging import CaseResult, Plan
+from ocils.domain.judging import CaseResult, Level, Plan
 from ocils.domain.text import Entry, Snapshot
 from ocils.sandbox.line import START_SECONDS, Line, SlotLost
 from ocils.sandbox.report import OUTPUT_CAP, End, Report
 from ocils.sandbox.runtime import Runtime
 
 MIB = 1 << 20
+LEVELS: tuple[Level, ...] = ("L0", "L1", "L2")
 ZYGOTE_SECONDS = 60.0
 GRACE_SECONDS = 15.0
 REPORT_CAP = 64 * MIB
@@ -43,10 +44,11 @@ class Priming(Value, frozen=True):
 
 
 class Outcome(NamedTuple):
-    """A run's end, and whether the slot may judge another candidate."""
+    """A run's end, whether the slot may judge another candidate, and how this one was judged."""
 
     end: End
     clean: bool
+    level: Level
 
 
 class Slot:
@@ -59,6 +61,8 @@ class Slot:
         self.stale: tuple[str, ...] = ()
         self.modules: tuple[str, ...] = ()
         self.level: int | None = None
+        self.why_not_l2 = ""
+        self._last = ""
         self._runtime = runtime
         self._closed = False
         self._line = line
@@ -82,6 +86,7 @@ class Slot:
             data = b"".join(each.data for each in changed)
             self._ask({"op": "tree", "entries": heads, "gone": gone, "size": len(data)}, data)
         self.snapshot = snapshot
+        self._last = ""
 
     def start_zygote(self, modules: Sequence[str] = (), *, warm: bool = True) -> None:
         """Start the process that candidates are forked from. Raises ``SandboxUnavailable``.
@@ -166,14 +171,18 @@ class Slot:
         level = self.level or 0
         if plan.fresh or plan.seed != 0:
             level = 0  # a fork keeps the zygote's hash seed
-        self._line.send(self._command(plan, files, nonce, level, harvest))
+        command = self._command(plan, files, nonce, level, harvest)
+        patience = plan.seconds + GRACE_SECONDS
+        if "collect" in command:
+            patience += plan.seconds  # what collecting may take, and it may be in vain
+        self._line.send(command)
         # Only now: a cancel that overtook its run would be taken for one that came too late.
         with stop.watch(self.cancel):
-            answer = self._line.hear(plan.seconds + GRACE_SECONDS)
+            answer = self._line.hear(patience)
             while answer["op"] == "report":
                 for case in report.feed(answer["data"].encode("latin-1")):
                     seen(case)
-                answer = self._line.hear(plan.seconds + GRACE_SECONDS)
+                answer = self._line.hear(patience)
         if "error" in answer or answer["lost"]:
             raise SlotLost(str(answer.get("error") or "the zygote ended"))
         end = End(
@@ -183,7 +192,8 @@ class Slot:
             str(answer["output"]),
             tuple(answer["tampered"]),
         )
-        return Outcome(end, bool(answer["clean"]))
+        self.why_not_l2 = str(answer["why_not_l2"])
+        return Outcome(end, bool(answer["clean"]), LEVELS[answer["level"]])
 
     def cancel(self) -> None:
         """End the candidate that is being judged, if any, at once."""
@@ -204,7 +214,7 @@ class Slot:
         probe = None
         if plan.probe is not None:
             probe = msgspec.to_builtins(plan.probe)
-        request = {
+        request: dict[str, Any] = {
             "nonce": nonce,
             "level": level,
             "seed": plan.seed,
@@ -216,6 +226,7 @@ class Slot:
             "env": {},
         }
         return {
+            **self._wish(plan, files, request),
             "op": "run",
             "files": {path: base64.b64encode(data).decode() for path, data in files.items()},
             "seconds": plan.seconds,
@@ -225,6 +236,19 @@ class Slot:
             "harvest": harvest,
             "request": request,
         }
+
+    def _wish(
+        self, plan: Plan, files: Mapping[str, bytes], request: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Ask for the collected suite, where it may do; from the second such candidate on start it."""
+        path = next(iter(files), "")
+        known = self.snapshot is not None and self.snapshot.find(path) is not None
+        if request["level"] != 1 or not plan.tests or len(files) != 1 or not known:
+            return {}
+        key = "\n".join(request["paths"])
+        start = key == self._last
+        self._last = key
+        return {"collect": {"key": key, "path": path, "start": start}}
 
     def _ask(
         self, message: dict[str, Any], raw: bytes = b"", *, seconds: float = START_SECONDS

@@ -25,6 +25,9 @@ FILE_SIZE = 512 << 20
 RAISED = 99
 """Exit status of a child whose pytest raised; nothing is concluded from it."""
 
+REFUSED = 98
+"""Exit status of a fork of a collected suite that must not judge its candidate; it reports nothing."""
+
 BOOT = "import sys; sys.path.insert(0, '/runner'); from ocils_inside import child; child.fresh()"
 
 
@@ -35,13 +38,12 @@ def live(request: int, report: int, output: int, settings: dict[str, Any]) -> No
         with os.fdopen(request, "rb") as file:
             file.seek(0)
             order = json.loads(file.read())
-        _become_candidate()
+        become_candidate()
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-        _limit()
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        sys.dont_write_bytecode = False
+        limit()
+        write_bytecode()
         os.environ.update(order["env"])
         os.umask(0o022)
         os.chdir(settings["root"])
@@ -50,7 +52,7 @@ def live(request: int, report: int, output: int, settings: dict[str, Any]) -> No
         status = run(order, report, settings)
     except BaseException:
         traceback.print_exc()
-    _leave(status)
+    leave(status)
 
 
 def fresh() -> NoReturn:
@@ -67,7 +69,7 @@ def fresh() -> NoReturn:
         status = run(order, report, settings)
     except BaseException:
         traceback.print_exc()
-    _leave(status)
+    leave(status)
 
 
 def run(order: dict[str, Any], report: int, settings: dict[str, Any]) -> int:
@@ -85,7 +87,7 @@ def run(order: dict[str, Any], report: int, settings: dict[str, Any]) -> int:
 
     from .reporter import Reporter
 
-    _pretend_main()
+    pretend_main()
     sys.path.insert(0, os.getcwd())
     reporter = Reporter(report, order, settings)
     code = int(pytest.main(reporter.arguments(), plugins=[reporter]))
@@ -93,9 +95,11 @@ def run(order: dict[str, Any], report: int, settings: dict[str, Any]) -> int:
     return code
 
 
-def _become_candidate() -> None:
+def become_candidate() -> None:
+    """Give up every right for good."""
     os.setsid()
-    os.setgroups([])
+    if os.getgroups():
+        os.setgroups([])
     os.setresgid(CANDIDATE, CANDIDATE, CANDIDATE)
     os.setresuid(CANDIDATE, CANDIDATE, CANDIDATE)
     # Else everything below /proc/self belongs to root: /dev/stdout and environ are denied.
@@ -105,7 +109,14 @@ def _become_candidate() -> None:
         file.write("1000")
 
 
-def _limit() -> None:
+def write_bytecode() -> None:
+    """Undo what keeps the zygote from writing any."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
+def limit() -> None:
+    """Bound what a file may grow to, and leave no core."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_SIZE, FILE_SIZE))
 
@@ -120,7 +131,7 @@ def _execute(order: dict[str, Any], report: int, settings: dict[str, Any]) -> No
     os.execve(python, [python, "-c", BOOT, str(request), str(report)], env)
 
 
-def _pretend_main() -> None:
+def pretend_main() -> None:
     """Make ``__main__`` look like pytest's: multiprocessing and click look at it."""
     spec = importlib.util.find_spec("pytest.__main__")
     if spec is None:
@@ -133,7 +144,7 @@ def _pretend_main() -> None:
     sys.argv = [str(spec.origin)]
 
 
-def _leave(status: int) -> NoReturn:
+def leave(status: int) -> NoReturn:
     """End without atexit: a candidate's hooks and left threads must not hold the verdict up."""
     for stream in (sys.stdout, sys.stderr):
         try:

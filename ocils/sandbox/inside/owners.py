@@ -15,6 +15,9 @@ from typing import Iterator
 
 SOURCES = 61001
 CANDIDATE = 61002
+COLLECTOR = 61003
+"""The real and saved user of a collected suite, which acts as the candidate: so it can become one
+without a capability, and a candidate can neither trace nor signal it."""
 
 JUDGED = (".py", ".pyi", ".pyx", ".toml", ".cfg", ".ini", ".pth", ".pyc")
 

@@ -1,4 +1,4 @@
-"""Ending every process of the candidate, without a fork and without CAP_KILL.
+"""Ending every process of the candidate (or of the collector), without a fork and without CAP_KILL.
 
 A fork bomb may hold every process number that the container has, so nothing here starts one: PID 1
 becomes the candidate for one ``kill(-1)``, which spares PID 1 itself.
@@ -19,10 +19,10 @@ ROUNDS = 2000
 """A round takes about a millisecond; a fork bomb of 128 processes needs a handful."""
 
 
-def alive() -> int:
-    """Count the candidate's processes that are not zombies."""
+def alive(user: int = CANDIDATE) -> int:
+    """Count the user's processes that are not zombies."""
     count = 0
-    mark = f"\nUid:\t{CANDIDATE}\t"
+    mark = f"\nUid:\t{user}\t"
     for name in os.listdir("/proc"):
         if not name.isdigit() or name == "1":
             continue
@@ -36,12 +36,12 @@ def alive() -> int:
     return count
 
 
-def end_all() -> bool:
+def end_all(user: int = CANDIDATE) -> bool:
     """Kill until none is left; False when some would not die."""
     for _ in range(ROUNDS):
-        if not alive():
+        if not alive(user):
             return True
-        os.setresuid(CANDIDATE, CANDIDATE, 0)
+        os.setresuid(user, user, 0)
         try:
             os.kill(-1, signal.SIGKILL)
         except ProcessLookupError:
@@ -50,6 +50,18 @@ def end_all() -> bool:
             os.setresuid(0, 0, 0)
         time.sleep(0.0005)
     return False
+
+
+def manners(pid: int) -> tuple[int, int, frozenset[int]] | None:
+    """Return what a candidate could change of a process that acts as the same user; None when gone."""
+    try:
+        return (
+            os.getpriority(os.PRIO_PROCESS, pid),
+            os.sched_getscheduler(pid),
+            frozenset(os.sched_getaffinity(pid)),
+        )
+    except OSError:
+        return None
 
 
 def reap(but: int) -> None:

@@ -26,6 +26,9 @@ class Run:
         self.reported = 0
         self.written = 0
         self.tail = bytearray()
+        self.seconds = 0.0
+        self.clean = True
+        self.tampered: list[str] = []
 
     def hangs(self, now: float) -> bool:
         """Whether the run is over its time, or silent for longer than one test may take.

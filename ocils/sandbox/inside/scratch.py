@@ -65,6 +65,7 @@ class Scratch:
         self._folders = [each for each in folders if os.path.isdir(each)]
         self._libc = libc
         self._kept: dict[str, frozenset[str]] = {}
+        self.left: list[str] = []
 
     def remember(self) -> None:
         """Take what is there now for the clean state."""
@@ -72,10 +73,12 @@ class Scratch:
 
     def restore(self) -> bool:
         """Remove what came since; False when something would not go."""
+        self.left = []
         with acting_as(CANDIDATE):
             for folder, kept in self._kept.items():
                 for name in os.listdir(folder):
                     if name not in kept:
+                        self.left.append(f"{folder}/{name}")
                         remove(f"{folder}/{name}")
             remove_shared_objects(self._libc)
         return all(frozenset(os.listdir(each)) == kept for each, kept in self._kept.items())

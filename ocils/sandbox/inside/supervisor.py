@@ -12,7 +12,6 @@ Not covered: judging what the candidate reports; two candidates at a time.
 
 from __future__ import annotations
 
-import array
 import base64
 import ctypes
 import json
@@ -25,16 +24,19 @@ import traceback
 from typing import Any
 
 from . import processes
+from .child import REFUSED
 from .entries import Entry
 from .frames import Host, Message
-from .owners import CANDIDATE, acting_as
 from .running import Run
 from .scratch import Scratch
+from .suite import Suite
 from .tree import Tree
+from .trial import Trial
 
 PR_SET_DUMPABLE = 4
-TICK = 0.1
-KEPT_OUTPUT = 32 << 10
+CACHE = "/tmp/.pytest_cache"
+"""pytest's own, which each run makes anew."""
+
 BOOT = "import sys; sys.path.insert(0, '/runner'); from ocils_inside import zygote; zygote.main()"
 
 
@@ -49,6 +51,7 @@ class Supervisor:
         self._zygote: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
         self._harvest: list[tuple[str, bytes, int]] = []
+        self._suite = Suite(host)
 
     def serve(self) -> None:
         """Answer commands until the host is gone."""
@@ -69,6 +72,8 @@ class Supervisor:
             return self._run(command), b""
         if op == "zygote":
             return self._start_zygote(command), b""
+        if op in ("tree", "adopt"):
+            self._suite.forget()
         if op == "tree":
             self._fill(command)
         elif op == "adopt":
@@ -110,6 +115,7 @@ class Supervisor:
         self._tree.adopt(files)
 
     def _start_zygote(self, command: Message) -> Message:
+        self._suite.forget()
         if self._zygote is not None and self._line is not None:
             self._line.close()
             self._zygote.wait()
@@ -144,123 +150,100 @@ class Supervisor:
         if self._line is None or self._zygote is None:
             return {"error": "there is no zygote"}
         files = {path: base64.b64decode(text) for path, text in command["files"].items()}
+        if files:
+            self._tree.seal()
+        elif command.get("harvest"):
+            self._tree.unseal()
+        suite, why = self._suite_for(command)
         self._tree.write(files)
         kills = processes.out_of_memory_kills()
         run = Run(command)
-        # The pipes are the candidate's, else opening /dev/stdout is denied to it.
-        with acting_as(CANDIDATE):
-            report, report_end = os.pipe()
-            output, output_end = os.pipe()
-        request = os.memfd_create("request")
-        with open(os.dup(request), "wb") as file:
-            file.write(json.dumps(command["request"]).encode())
-        ends = [request, report_end, output_end]
-        self._line.sendmsg(
-            [b"run"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", ends).tobytes())]
-        )
-        for each in ends:
-            os.close(each)
-        os.set_blocking(report, False)
-        os.set_blocking(output, False)
-        lost = self._follow(run, report, output)
-        seconds = time.monotonic() - run.started
-        clean = processes.end_all()
-        self._drain(run, report, output)
-        os.close(report)
-        os.close(output)
+        level = command["request"]["level"]
+        lost = False
+        if why == "cancelled":
+            run.ended_for, run.status = why, 0
+        elif suite is not None:
+            (lost, why), level = self._run_collected(suite, run, command), 2
+            if why:
+                run, level, suite = Run(command), 1, None
+        if suite is None and not run.ended_for:
+            lost = Trial(self._host, self._line, run).go(command["request"])
         processes.reap(self._zygote.pid)
-        if command.get("harvest") and not run.ended_for:
-            self._harvest = self._tree.harvest()
-        tampered: list[str] = []
-        try:
-            tampered = self._tree.restore()
-            clean = self._scratch.restore() and clean
-            if self._harvest:
-                self._tree.adopt(self._harvest)
-        except OSError:
-            clean = False
-        self._harvest = []
+        clean = self._restore(run, harvest=bool(command.get("harvest")))
+        self._suite.check()
         if processes.out_of_memory_kills() > kills and not run.ended_for:
             run.ended_for = "memory"
         return {
             "status": run.status,
             "ended_for": run.ended_for,
-            "seconds": seconds,
+            "seconds": run.seconds,
             "output": bytes(run.tail).decode("utf-8", "replace"),
-            "tampered": tampered,
+            "tampered": run.tampered,
             "clean": clean,
             "lost": lost,
+            "level": level,
+            "why_not_l2": why,
         }
 
-    def _follow(self, run: Run, report: int, output: int) -> bool:
-        """Watch until the candidate has ended; True when the zygote was lost."""
-        assert self._line is not None
-        line = self._line.fileno()
-        pipes = {report, output}
-        look = run.started + TICK
-        while run.status is None:
-            ready = self._host.wait([line, *pipes], min(run.until, look))
-            command = self._host.poll()
-            if command is not None and command["op"] == "cancel":
-                self._end(run, "cancelled")
-            for pipe in pipes.intersection(ready):
-                if not self._read(run, pipe, pipe == report):
-                    pipes.discard(pipe)
-            if line in ready:
-                data = self._line.recv(1 << 20)
-                if not data:
-                    return True
-                message = json.loads(data)
-                run.pid = message.get("pid", run.pid)
-                run.status = message.get("status")
-            if run.status is None and time.monotonic() >= min(run.until, look):
-                self._check(run)
-                look = time.monotonic() + TICK
-        return False
+    def _suite_for(self, command: Message) -> tuple[socket.socket | None, str]:
+        """Return the line to the collected suite that is to judge, or why there is none."""
+        wanted = command.get("collect")
+        if wanted is None or self._line is None:
+            return None, ""
+        line, why = self._suite.line_for(wanted["key"], wanted["path"])
+        if line is None and not why and wanted["start"]:
+            order = {**command["request"], "tests": [], "stop_early": False, "probe": None}
+            why = self._suite.start(
+                self._line, wanted["key"], order, float(command["seconds"]), self._left_behind
+            )
+            line, _ = self._suite.line_for(wanted["key"], wanted["path"])
+        return line, why
 
-    def _check(self, run: Run) -> None:
-        if run.hangs(time.monotonic()):
-            self._end(run, "timeout")
-            run.until, run.quiet = time.monotonic() + 1, 0
-        elif run.pid and not run.ended_for:
-            with acting_as(CANDIDATE):
-                size = processes.output_size(run.pid)
-            if size > run.output_cap:
-                self._end(run, "output")
+    def _left_behind(self) -> str:
+        """Put the slot back; returns what collecting had left, or nothing."""
+        self._tree.restore()
+        if not self._scratch.restore():
+            return "collecting left what cannot be removed"
+        left = [*self._tree.left, *(each for each in self._scratch.left if each != CACHE)]
+        return f"collecting left {left[0]} behind" if left else ""
 
-    @staticmethod
-    def _end(run: Run, why: str) -> None:
-        run.ended_for = run.ended_for or why
-        processes.end_all()
+    def _run_collected(self, line: socket.socket, run: Run, command: Message) -> tuple[bool, str]:
+        """Judge by the collected suite; returns whether it was lost on the way, and why it would not."""
+        path = command["collect"]["path"]
+        original = base64.b64encode(self._tree.data(path)).decode()
+        order = {
+            **command["request"],
+            **self._suite.with_original(path, original),
+            "path": f"{self._tree.root}/{path}",
+            "text": command["files"][path],
+        }
+        lost = Trial(self._host, line, run).go(order)
+        if lost:
+            self._suite.end()
+        if lost and not run.reported and not run.ended_for:
+            return False, "the suite was lost"
+        if run.status == REFUSED and not run.reported:
+            self._suite.refuse(path)
+            return False, bytes(run.tail).decode("utf-8", "replace")
+        self._suite.accept(path)
+        return lost, ""
 
-    def _read(self, run: Run, pipe: int, is_report: bool) -> bool:
-        """Take what is in ``pipe``; False at its end."""
+    def _restore(self, run: Run, *, harvest: bool) -> bool:
+        """Put the slot back as it was; False when it would not go."""
+        clean = run.clean
         try:
-            data = os.read(pipe, 1 << 16)
-        except BlockingIOError:
-            return True
-        if not is_report:
-            run.written += len(data)
-            run.tail += data
-            del run.tail[:-KEPT_OUTPUT]
-            if run.written > run.output_cap:
-                self._end(run, "output")
-        elif data:
-            run.reported += len(data)
-            run.heard = time.monotonic()
-            if run.reported > run.report_cap:
-                self._end(run, "report")
-            else:
-                self._host.send({"op": "report", "data": data.decode("latin-1")})
-        return bool(data)
-
-    def _drain(self, run: Run, report: int, output: int) -> None:
-        """Read what the candidate left in its pipes; no writer is alive any more."""
-        for pipe in (report, output):
-            before = -1
-            while before != run.reported + run.written:
-                before = run.reported + run.written
-                self._read(run, pipe, pipe == report)
+            if harvest and not run.ended_for:
+                self._harvest = self._tree.harvest()
+            self._tree.restore()
+            clean = self._scratch.restore() and clean
+            if self._harvest:
+                self._tree.adopt(self._harvest)
+        except (OSError, RecursionError):
+            clean = False
+        # Also, and above all, of a run after which the tree would not go back.
+        run.tampered = self._tree.tampered
+        self._harvest = []
+        return clean
 
 
 def main() -> None:

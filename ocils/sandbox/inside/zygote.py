@@ -1,5 +1,5 @@
 """The process that candidates are forked from: pytest and the dependencies imported, nothing of the
-workspace.
+workspace. Collected suites (``collected.py``) are forked from it too.
 
 It stays root with SETUID and SETGID, so that each child can become the candidate. ``ready`` tells
 which workspace modules were loaded all the same (``stale``: forking would judge old code, so the
@@ -50,6 +50,8 @@ def rehearse() -> None:
     """
     import pytest
 
+    from . import collected  # noqa: F401, imported for the forks
+
     path = list(sys.path)
     os.makedirs(WARM)
     try:
@@ -86,21 +88,40 @@ def serve(line: socket.socket, settings: Message) -> None:
         data, ancillary, _, _ = line.recvmsg(64, socket.CMSG_SPACE(3 * 4))
         if not data:
             os._exit(0)
-        numbers = _descriptors(ancillary)
+        numbers = descriptors(ancillary)
         request, report, output = numbers
+        bury()
         pid = os.fork()
         if pid == 0:
             line.close()
+            if data == b"collect":
+                from . import collected
+
+                collected.live(request, report, output, settings)
             child.live(request, report, output, settings)
         for each in numbers:
             os.close(each)
         line.send(json.dumps({"pid": pid}).encode())
+        if data == b"collect":
+            continue  # it is to live on
         _, status = os.waitpid(pid, 0)
-        code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-        line.send(json.dumps({"status": code}).encode())
+        line.send(json.dumps({"status": exit_code(status)}).encode())
 
 
-def _descriptors(ancillary: Sequence[Any]) -> list[int]:
+def bury() -> None:
+    """Wait for the collected suites that have ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def exit_code(status: int) -> int:
+    """Return what a wait said as an exit status, negative for a signal."""
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def descriptors(ancillary: Sequence[Any]) -> list[int]:
+    """Return the three descriptors that came with a request."""
     data = ancillary[0][2]
     return [int.from_bytes(data[at : at + 4], sys.byteorder) for at in range(0, 12, 4)]
 

@@ -1,0 +1,231 @@
+"""The edited function's new code put into the functions of a collected suite.
+
+Allowed by proof only: the edit lies inside one body (``onebody.py``), that function neither ran nor
+was looked at before (``entered.py``), what is loaded is what the old text compiles to, and the new
+code has the same signature, kind and free variables. Functions below get code with their new lines.
+
+Not covered: ``__firstlineno__`` of classes below the edit (Python 3.13 on), which keeps its old value.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.machinery
+import linecache
+import os
+import re
+import sys
+import warnings
+from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
+from typing import Any, Dict, Iterator, List, Tuple
+
+from .entered import Entered, Key, key_of
+from .onebody import Edited, Refused, Statement, find_edited, statements
+
+SAME = (
+    "co_name",
+    "co_flags",
+    "co_argcount",
+    "co_posonlyargcount",
+    "co_kwonlyargcount",
+    "co_freevars",
+)
+LOADED = (*SAME, "co_code", "co_names", "co_varnames", "co_cellvars")
+TAKES_ARGUMENTS = 4
+TAKES_KEYWORDS = 8
+TREE_ONLY = 0x400
+"""``ast.PyCF_ONLY_AST``."""
+
+COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=]", re.MULTILINE)
+
+
+class Live:
+    """The workspace's functions as they are after the collection."""
+
+    def __init__(self, root: str, entered: Entered) -> None:
+        self._entered = entered
+        self._forbidden = entered.functions()
+        self._functions: Dict[str, List[FunctionType]] = {}
+        self._files: Dict[str, CollectedFile] = {}
+        places: Dict[str, str] = {}
+        for each in gc.get_objects():
+            kind = type(each)
+            if kind is FunctionType:
+                name = each.__code__.co_filename
+                if name not in places:
+                    places[name] = os.path.realpath(name)
+                if places[name].startswith(root + "/"):
+                    self._functions.setdefault(places[name], []).append(each)
+            elif kind in (GeneratorType, CoroutineType, AsyncGeneratorType):
+                key = key_of(_suspended(each))
+                self._forbidden[key] = "it was begun while tests were collected"
+
+    def prepare(self, path: str, data: bytes) -> None:
+        """Take ``data`` for what the file at ``path`` held when it was collected."""
+        if path not in self._files:
+            self._files[path] = CollectedFile(path, data, self._functions.get(path, []))
+
+    def swap(self, path: str, data: bytes) -> Edited:
+        """Put the code of ``data`` into the functions of the file at ``path``.
+
+        Raises ``Refused`` before anything was changed.
+        """
+        file = self._files[path]
+        if file.trouble:
+            raise Refused(file.trouble)
+        if path in self._entered.read:
+            raise Refused("its text was read while tests were collected")
+        edited = find_edited(file.text, _decoded(data), file.spans)
+        why = self._forbidden.get((path, edited.name, edited.line))
+        if why:
+            raise Refused(why)
+        for function, code in file.replaced(edited, _compiled(data, path, "error")):
+            function.__code__ = code
+        linecache.cache.pop(path, None)
+        return edited
+
+    def lines(self, path: str, edited: Edited, first: int, last: int) -> List[int]:
+        """Return which lines of a region ran during the collection, numbered as in the new text.
+
+        Raises ``Refused`` when a function of the region did: its lines were not watched.
+        """
+
+        def moved(line: int) -> int:
+            return line if line <= edited.head else line + edited.shift
+
+        if any(file == path and first <= moved(line) <= last for file, _, line in self._forbidden):
+            raise Refused("its region ran while tests were collected")
+        lines = {moved(line) for line in self._entered.lines.get(path, ())}
+        return sorted(line for line in lines if first <= line <= last)
+
+
+class CollectedFile:
+    """One file's text, what it compiles to, and the functions that came of it."""
+
+    def __init__(self, path: str, data: bytes, functions: List[FunctionType]) -> None:
+        self.text = ""
+        self.trouble = ""
+        self.spans: List[Statement] = []
+        self._live: List[Tuple[FunctionType, CodeType]] = []
+        try:
+            self.text = _decoded(data)
+            self.spans = statements(_compiled(data, path, "ignore", TREE_ONLY))
+            self._code: CodeType = _compiled(data, path, "ignore")
+            self._match(functions)
+            _check_loader(path, functions)
+        except Refused as refused:
+            self.trouble = str(refused)
+
+    def replaced(self, edited: Edited, new: CodeType) -> List[Tuple[FunctionType, CodeType]]:
+        """Return each live function with its new code. Raises ``Refused``."""
+        found: List[Tuple[CodeType, CodeType]] = []
+        codes = {id(old): other for old, other in _side_by_side(self._code, new, edited, found)}
+        if len(found) != 1:
+            raise Refused(f"its code was found {len(found)} times")
+        _check_kind(*found[0])
+        try:
+            return [(function, codes[id(code)]) for function, code in self._live]
+        except KeyError:
+            raise Refused("a function that its body makes is alive") from None
+
+    def _match(self, functions: List[FunctionType]) -> None:
+        """Find what each function was compiled from."""
+        known: Dict[Key, List[CodeType]] = {}
+        for code in _all(self._code):
+            known.setdefault(key_of(code), []).append(code)
+        for function in functions:
+            loaded = function.__code__
+            same = [each for each in known.get(key_of(loaded), ()) if _equal(loaded, each)]
+            if not same:
+                raise Refused(f"{loaded.co_name} is not what its file compiles to")
+            self._live.append((function, same[0]))
+
+
+def _suspended(each: Any) -> CodeType:
+    for name in ("gi_code", "cr_code", "ag_code"):
+        code = getattr(each, name, None)
+        if isinstance(code, CodeType):
+            return code
+    raise TypeError(type(each))
+
+
+def _decoded(data: bytes) -> str:
+    for line in data.split(b"\n", 2)[:2]:
+        if COOKIE.match(line) and b"utf-8" not in line.lower():
+            raise Refused("it is not in UTF-8")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise Refused("it is not in UTF-8") from None
+
+
+def _compiled(data: bytes, path: str, warned: Any, flags: int = 0) -> Any:
+    """Compile as the importer would; ``warned``: what a warning is turned into."""
+    with warnings.catch_warnings():
+        warnings.simplefilter(warned)
+        try:
+            return compile(data, path, "exec", flags, dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, Warning) as problem:
+            raise Refused(f"it does not compile: {type(problem).__name__}") from None
+
+
+def _check_loader(path: str, functions: List[FunctionType]) -> None:
+    """Only what the plain importer loaded from this very path; pytest rewrites what it loads."""
+    modules = [m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == path]
+    if functions and not modules:
+        raise Refused("it was loaded in an unusual way")
+    for module in modules:
+        loader = getattr(getattr(module, "__spec__", None), "loader", None)
+        if type(loader) is not importlib.machinery.SourceFileLoader:
+            raise Refused(f"it was loaded by {type(loader).__name__}")
+
+
+def _all(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for each in _nested(code):
+        yield from _all(each)
+
+
+def _nested(code: CodeType) -> List[CodeType]:
+    return [each for each in code.co_consts if isinstance(each, CodeType)]
+
+
+def _equal(one: CodeType, other: CodeType) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in LOADED) and _alike(
+        one.co_consts, other.co_consts
+    )
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(_alike(*pair) for pair in zip(one, other))
+    if isinstance(one, CodeType):
+        return _equal(one, other)
+    return bool(one == other) and (isinstance(one, frozenset) or repr(one) == repr(other))
+
+
+def _side_by_side(
+    old: CodeType, new: CodeType, edited: Edited, found: List[Tuple[CodeType, CodeType]]
+) -> Iterator[Tuple[CodeType, CodeType]]:
+    """Yield each code object of the old text with its like in the new; the edited one into ``found``."""
+    yield old, new
+    if (old.co_name, old.co_firstlineno) == (edited.name, edited.line):
+        found.append((old, new))
+        return
+    ours, theirs = _nested(old), _nested(new)
+    if len(ours) != len(theirs) or old.co_name != new.co_name:
+        raise Refused("what is around it compiles to something else")
+    for pair in zip(ours, theirs):
+        yield from _side_by_side(*pair, edited, found)
+
+
+def _check_kind(old: CodeType, new: CodeType) -> None:
+    for name in (*SAME, "co_firstlineno"):
+        if getattr(old, name) != getattr(new, name):
+            raise Refused(f"its {name[3:]} changes")
+    count = old.co_argcount + old.co_kwonlyargcount
+    count += bool(old.co_flags & TAKES_ARGUMENTS) + bool(old.co_flags & TAKES_KEYWORDS)
+    if old.co_varnames[:count] != new.co_varnames[:count]:
+        raise Refused("its parameters change")
