@@ -297,7 +297,8 @@ async def test_lines_are_known_by_test_and_for_the_import(shop: Yard, fresh: boo
     first, second = coverage.tests
     assert (first.test, first.lines) == (TESTS[0], (3, 4))
     assert second.test == TESTS[1]
-    assert set(second.lines) == {3, 5, 6, 7, 8, 9, 10, 11, 12}
+    # Before Python 3.12 a statement is told by its first line alone, and 7 goes on with 6.
+    assert set(second.lines) - {7} == {3, 5, 6, 8, 9, 10, 11, 12}
 
 
 async def test_a_new_file_in_a_new_folder_is_there_for_its_own_run_only(shop: Yard) -> None:

@@ -1,7 +1,7 @@
 """Which lines of one region run: by test, and while modules are imported.
 
-From Python 3.12 on by ``sys.monitoring`` (almost free), before by a global trace function that
-follows only code of the region (a few times slower). Functions nested in the region, its
+From Python 3.12 on by ``sys.monitoring``, before by notes compiled into the region (both almost
+free), and where those cannot be had by a trace function (a few times slower). Functions nested in the region, its
 comprehensions and lambdas are code objects of their own, and count; so do threads.
 
 Not covered: subprocesses; a test that installs its own trace function hides its lines until it ends.
@@ -16,6 +16,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from .calls import Calls
+from .planted import plant
 
 TOOL = 3
 """A tool number that neither debuggers (0), coverage (1), profilers (2) nor optimisers (5) claim."""
@@ -103,6 +104,36 @@ class Traced(Lines):
         return self._line
 
 
+class Planted(Traced):
+    """Before Python 3.12: by compiled notes; by tracing as long as the file was not imported.
+
+    What pytest rewrites is traced from the beginning. A note tells a statement's first line.
+    """
+
+    def __init__(self, path: str, first: int, last: int) -> None:
+        self._planted = False
+        name = os.path.basename(path)
+        self._rewritten = name.startswith("test") or name.endswith(("_test.py", "conftest.py"))
+        super().__init__(path, first, last)
+        if not self._rewritten:
+            plant(path, first, last, self._seen.add, self._found)
+
+    def _found(self) -> None:
+        self._planted = True
+        threading.settrace(None)
+        sys.settrace(None)
+
+    def start(self) -> None:
+        """Trace this test when nothing was imported yet: the code may come another way."""
+        if not self._planted:
+            super()._install()
+
+    def _install(self) -> None:
+        # Imports are long and full of calls; only files that are never planted are traced then.
+        if self._rewritten:
+            super()._install()
+
+
 class Monitored(Lines):
     """Python 3.12 and later."""
 
@@ -135,5 +166,5 @@ def watch(path: str, first: int, last: int, calls: bool = False) -> Lines | Call
     """Start watching lines ``first`` to ``last`` of the file at ``path``, or the ``calls`` there."""
     if calls:
         return Calls(path, first, last)
-    kind = Monitored if hasattr(sys, "monitoring") else Traced
+    kind = Monitored if hasattr(sys, "monitoring") else Planted
     return kind(path, first, last)
