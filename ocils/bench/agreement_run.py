@@ -108,10 +108,11 @@ async def _project(
         yield one
     have = {one.mutant for one in known}
     # Some are passed over, since no cheap test file runs them: draw more than are wanted.
-    waiting = (m for m in drawn(await workspace.snapshot(), 3 * each, seed) if m.id not in have)
     left = each - len(known)
     if left <= 0:
         return
+    offered = await asyncio.to_thread(drawn, await workspace.snapshot(), 3 * each, seed)
+    waiting = [mutant for mutant in offered if mutant.id not in have]
     async with aclosing(ground.compare(waiting, grounds, cancel)) as results:
         async for result in results:
             with lines.open("ab") as file:

@@ -12,8 +12,9 @@ import ast
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from ocils.bench.operators import Change, Text, constant, expression, statement
 from ocils.domain.base import Value
@@ -52,12 +53,11 @@ def mutants(document: Document, seed: int = 0, within: str = "") -> tuple[Mutant
     name = document.path.removeprefix(f"{within}/") if within else document.path
     original = digest(document.data)
     found = []
-    for number, (qualified, function) in enumerate(_functions(tree)):
+    for qualified, function, place in _placed(tree, document.data):
         known = {ast.dump(function)}
         drawing = random.Random(f"{seed} {qualified}")  # noqa: S311 - a drawing, not a secret
         for change in sorted(set(_changes(text, function, drawing))):
-            data = _applied(document.data, change)
-            program = _program(data, number)
+            program = place.program(document.data, change)
             if program is None or program in known:
                 continue
             known.add(program)
@@ -117,20 +117,37 @@ def _one_operator_after_another(group: list[Mutant], drawing: random.Random) -> 
     return ordered
 
 
-def _applied(data: bytes, change: Change) -> bytes:
-    return data[: change.start] + change.text.encode() + data[change.end :]
+class _Place(NamedTuple):
+    """A function's place: which one of the top-level statement from byte ``start`` to ``end``."""
+
+    start: int
+    end: int
+    number: int
+
+    def program(self, data: bytes, change: Change) -> str | None:
+        """What the function is with ``change``, whatever its layout; None for no Python.
+
+        Only the top-level statement around it is parsed: the file would take many times as long.
+        """
+        text = data[self.start : change.start] + change.text.encode() + data[change.end : self.end]
+        try:
+            tree = ast.parse(text)
+            # Parsing alone lets "return" outside of a function and "None = 1" pass.
+            compile(tree, "mutant", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError):
+            return None
+        found = next(islice(_functions(tree), self.number, None), None)
+        return None if found is None else ast.dump(found[1])
 
 
-def _program(data: bytes, number: int) -> str | None:
-    """What the file's function of that number is, whatever its layout; None for no Python."""
-    try:
-        tree = ast.parse(data)
-        # Parsing alone lets "return" outside of a function and "None = 1" pass.
-        compile(tree, "mutant", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError):
-        return None
-    # The whole file's dump would say the same and take three times as long.
-    return ast.dump(next(islice(_functions(tree), number, None))[1])
+def _placed(tree: ast.Module, data: bytes) -> Iterator[tuple[str, _Function, _Place]]:
+    starts = list(accumulate((len(line) for line in data.splitlines(keepends=True)), initial=0))
+    for node in tree.body:
+        lines = [node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))]
+        start, end = starts[min(lines) - 1], starts[node.end_lineno or node.lineno]
+        inside = ast.Module([node], [])
+        for number, (qualified, function) in enumerate(_functions(inside)):
+            yield qualified, function, _Place(start, end, number)
 
 
 def _functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, _Function]]:
