@@ -28,7 +28,7 @@ ROOMS_OF: dict[str, frozenset[str]] = {
     "jinja2": frozenset({"engine"}),
     "lsprotocol": frozenset({"server"}),
     "msgspec": frozenset(
-        {"bench", "cli", "domain", "engine", "record", "refine", "sandbox", "server"}
+        {"bench", "cli", "domain", "engine", "languages", "record", "refine", "sandbox", "server"}
         | {"settings", "wiring"}
     ),
     "numpy": frozenset({"engine"}),
@@ -39,6 +39,7 @@ ROOMS_OF: dict[str, frozenset[str]] = {
     "tokenizers": frozenset({"engine"}),
     "torch": frozenset({"learn"}),
     "tree_sitter": frozenset({"source"}),
+    "tree_sitter_javascript": frozenset({"source"}),
     "tree_sitter_python": frozenset({"source"}),
     "urllib3": frozenset({"sandbox"}),  # and so do the layers below it
 }

@@ -12,6 +12,8 @@ import re
 
 from ocils.domain.errors import SyntaxBroken, TargetNotFound
 from ocils.domain.target import EditTarget
+from ocils.source import queried
+from ocils.source.functions import targets
 from ocils.source.isolate import DEF, complaint_at, definition_name, is_blank, width
 from ocils.source.tree import SourceTree
 from ocils.source.views import ByIndentation, ByTree, Place, View
@@ -26,6 +28,8 @@ def locate(tree: SourceTree, offset: int) -> EditTarget:
     Raises ``TargetNotFound`` where there is no function, and ``SyntaxBroken`` where its text cannot
     be parsed; an error elsewhere in the file is no hindrance.
     """
+    if queried.grammar_of(tree) is not None:
+        return queried.locate(tree, targets(tree), offset)
     view: View = ByIndentation(tree) if tree.doubtful else ByTree(tree)
     line = tree.line_of(min(max(offset, 0), len(tree.text)))
     place = _meant(tree, view, line)

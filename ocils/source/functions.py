@@ -11,6 +11,9 @@ from tree_sitter import Node, Query, QueryCursor
 
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Span, digest
+from ocils.languages import shelf
+from ocils.languages.manifest import PYTHON
+from ocils.source import queried
 from ocils.source.isolate import Piece, node_of, pieces
 from ocils.source.tree import SourceTree, language
 
@@ -18,6 +21,9 @@ from ocils.source.tree import SourceTree, language
 def targets(tree: SourceTree) -> tuple[EditTarget, ...]:
     """Return every function and method in text order, nested ones too; broken ones are left out."""
     known = tree.memo.get("targets")
+    if known is None and (grammar := queried.grammar_of(tree)) is not None:
+        known = queried.targets(tree, grammar)
+        tree.memo["targets"] = known
     if known is None:
         found = {t.span.start: t for t in _sound(tree)}
         if tree.broken:
@@ -140,7 +146,11 @@ def _build(
 
 
 def is_test_file(path: str) -> bool:
-    """Tell whether pytest would collect the file by its name."""
+    """Tell whether pytest would collect the file by its name, or another language's runner."""
+    if not path.endswith(".py") and (name := shelf.language_of(path)) != PYTHON:
+        # Of an absolute path only the end belongs to the workspace for certain.
+        near = "/".join(path.rsplit("/", 2)[-2:]) if path.startswith("/") else path
+        return shelf.is_test_of(near, name)
     return bool(re.fullmatch(r"test_.*\.py|.*_test\.py", path.rpartition("/")[2]))
 
 

@@ -14,6 +14,7 @@ from ocils.domain.base import Value
 from ocils.domain.errors import TargetNotFound
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Span
+from ocils.source import queried
 from ocils.source.cursor import locate
 from ocils.source.functions import targets
 from ocils.source.lines import codec_of
@@ -41,7 +42,15 @@ class TestName(Value, frozen=True):
 
 
 def test_ids(tree: SourceTree, relative_path: str) -> tuple[TestName, ...]:
-    """Return the file's tests in text order, as ``relative_path::Class::test_name``."""
+    """Return the file's tests in text order, as ``relative_path::Class::test_name``.
+
+    In a language that comes as data, as ``relative_path::group > name``.
+    """
+    if (grammar := queried.grammar_of(tree)) is not None:
+        return tuple(
+            TestName(f"{relative_path}::{' > '.join(e.names)}", e.name, tree.line_of(e.name.start))
+            for e in queried.tests(tree, grammar)
+        )
     found = []
     for target in targets(tree):
         if target.is_test:
@@ -58,7 +67,8 @@ test_ids.__test__ = False  # type: ignore[attr-defined]
 def _name_span(tree: SourceTree, target: EditTarget) -> Span:
     text = tree.document.data[target.span.start : target.body.start]
     name = target.name.rpartition(".")[2].encode(codec_of(tree.document), "replace")
-    found = list(re.finditer(rb"\bdef\s+(" + re.escape(name) + rb")\b", text))
+    # A word's end is of no use here: to a pattern of bytes "é" is no letter.
+    found = list(re.finditer(rb"\bdef\s+(" + re.escape(name) + rb")(?=[\s(\[\\])", text))
     if not found:
         return Span(target.span.start, target.span.start)
     return Span(target.span.start + found[-1].start(1), target.span.start + found[-1].end(1))

@@ -4,12 +4,13 @@
 lines and nodes all use byte offsets of ``Document.data``; lines are 1-based and end at ``\\n``,
 ``\\r\\n`` or ``\\r``, as Python counts them.
 
-Not covered: finding functions (``target.py``), other languages than Python, and the host's own
-parser, which is stricter than tree-sitter (``splice.new_errors`` asks both).
+Not covered: finding functions (``target.py``), and the host's own parser of Python, which is
+stricter than tree-sitter (``splice.new_errors`` asks both).
 """
 
 from __future__ import annotations
 
+import importlib
 import re
 import time
 from bisect import bisect_right
@@ -21,20 +22,28 @@ import tree_sitter_python
 from tree_sitter import Language, Node, Parser, Point, Tree
 
 from ocils.domain.text import Document, Span
+from ocils.languages import shelf
+from ocils.languages.manifest import PYTHON, LanguageName
 from ocils.source.lines import codec_of
 
 __all__ = ["SourceTree", "language", "line_starts", "parsable", "parse", "walk"]
 
 
 @cache
-def language() -> Language:
-    """Return the Python grammar; built on first use, so that importing costs nothing."""
-    return Language(tree_sitter_python.language())
+def language(name: LanguageName = PYTHON) -> Language:
+    """Return a grammar; built on first use, so that importing costs nothing.
+
+    What has no grammar of its own is read as Python.
+    """
+    known = shelf.language(name)
+    if known is None or known.grammar is None:
+        return Language(tree_sitter_python.language())
+    return Language(importlib.import_module(known.grammar.module).language())
 
 
-def parse(data: bytes, old: Tree | None = None) -> Tree:
+def parse(data: bytes, old: Tree | None = None, name: LanguageName = PYTHON) -> Tree:
     """Parse ``data``, reusing ``old`` (already told of the edit) where it still holds."""
-    parser = Parser(language())
+    parser = Parser(language(name))
     return parser.parse(data) if old is None else parser.parse(data, old)
 
 
@@ -45,12 +54,12 @@ _SMALL = 60_000
 """Bytes of a text that is parsed from scratch within a few milliseconds."""
 
 
-def _parse_soon(data: bytes, old: Tree) -> Tree | None:
+def _parse_soon(data: bytes, old: Tree, name: LanguageName) -> Tree | None:
     """Parse ``data`` with the help of ``old``; None when it takes longer than ``PATIENCE``."""
     end = time.perf_counter() + PATIENCE
     try:
         # Only a parse that reads through a function asks whether it should go on.
-        return Parser(language()).parse(
+        return Parser(language(name)).parse(
             lambda offset, _: data[offset : offset + 65536],
             old,
             progress_callback=lambda *_: time.perf_counter() > end,
@@ -118,6 +127,7 @@ class SourceTree:
         self, document: Document, text: bytes, tree: Tree, fresh: bool, parsed: bool
     ) -> None:
         self.document = document
+        self.language = shelf.language_of(document.path, document.language)
         self.text = text
         self._tree = tree
         self._fresh = fresh
@@ -130,7 +140,8 @@ class SourceTree:
     def of(cls, document: Document) -> SourceTree:
         """Parse ``document`` from scratch."""
         text = parsable(document)
-        return cls(document, text, parse(text), fresh=True, parsed=True)
+        name = shelf.language_of(document.path, document.language)
+        return cls(document, text, parse(text, name=name), fresh=True, parsed=True)
 
     def edited(self, document: Document) -> SourceTree:
         """Return the tree of the changed document; the cost follows the change, not the file."""
@@ -147,7 +158,7 @@ class SourceTree:
             _point(self.text, old_end),
             _point(text, new_end),
         )
-        tree = _parse_soon(text, old)
+        tree = _parse_soon(text, old, self.language)
         if tree is None:
             return SourceTree(document, text, old, fresh=False, parsed=False)
         return SourceTree(document, text, tree, fresh=False, parsed=True)
@@ -156,7 +167,7 @@ class SourceTree:
     def root(self) -> Node:
         """The module's node."""
         if not self._parsed or (not self._fresh and self._tree.root_node.has_error):
-            self._tree = parse(self.text)
+            self._tree = parse(self.text, name=self.language)
             self._fresh = self._parsed = True
         return self._tree.root_node
 
