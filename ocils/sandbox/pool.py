@@ -65,12 +65,16 @@ class DockerSandbox:
         width: int | None = None,
         memory_mib: int = 2048,
         environ: Mapping[str, str] | None = None,
+        idle_seconds: float = 600.0,
     ) -> None:
+        self.why_not_l2 = ""
+        """Why the last candidate was not judged in a collected suite, for logs; "" when it was, or when
+        there was none yet."""
         cores = len(os.sched_getaffinity(0))
         self._width = max(1, min(width or cores, cores))
         self._choice = choice or Choice(python=python or "")
         environ = os.environ if environ is None else environ
-        self._slots = Slots(root, self._choice, memory_mib, environ)
+        self._slots = Slots(root, self._choice, memory_mib, environ, idle_seconds)
         self._gate = asyncio.Semaphore(self._width)
         self._warming = asyncio.Lock()
         self._threads = ThreadPoolExecutor(2 * self._width + 2, thread_name_prefix="ocils-slot")
@@ -244,6 +248,7 @@ class DockerSandbox:
         outcome = await self._in_thread(
             slot.run, job.plan, job.files, report, nonce, job.seen, job.stop, harvest=harvest
         )
+        self.why_not_l2 = outcome.why_not_l2
         job.settle(_with_level(report.verdict(outcome.end), outcome.level))
         if job.plan.fresh or not outcome.clean:
             return False

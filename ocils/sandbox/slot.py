@@ -49,6 +49,7 @@ class Outcome(NamedTuple):
     end: End
     clean: bool
     level: Level
+    why_not_l2: str
 
 
 class Slot:
@@ -61,7 +62,6 @@ class Slot:
         self.stale: tuple[str, ...] = ()
         self.modules: tuple[str, ...] = ()
         self.level: int | None = None
-        self.why_not_l2 = ""
         self._last = ""
         self._runtime = runtime
         self._closed = False
@@ -71,6 +71,10 @@ class Slot:
     def ping(self) -> None:
         """Tell the supervisor that we live."""
         self._line.ping()
+
+    def is_lost(self) -> bool:
+        """Tell whether the container went away while nothing was asked of it."""
+        return self._line.is_lost()
 
     def fill(self, snapshot: Snapshot) -> None:
         """Make the tree equal to ``snapshot``; only what differs from the last one is sent."""
@@ -192,8 +196,8 @@ class Slot:
             str(answer["output"]),
             tuple(answer["tampered"]),
         )
-        self.why_not_l2 = str(answer["why_not_l2"])
-        return Outcome(end, bool(answer["clean"]), LEVELS[answer["level"]])
+        level = LEVELS[answer["level"]]
+        return Outcome(end, bool(answer["clean"]), level, str(answer["why_not_l2"]))
 
     def cancel(self) -> None:
         """End the candidate that is being judged, if any, at once."""

@@ -34,8 +34,8 @@ from .tree import Tree
 from .trial import Trial
 
 PR_SET_DUMPABLE = 4
-CACHE = "/tmp/.pytest_cache"
-"""pytest's own, which each run makes anew."""
+CACHES = ("/tmp/.pytest_cache", "/tmp/.ocils-warm")
+"""pytest's and hypothesis's own (the latter where the rehearsal was), which each run makes anew."""
 
 BOOT = "import sys; sys.path.insert(0, '/runner'); from ocils_inside import zygote; zygote.main()"
 
@@ -204,7 +204,7 @@ class Supervisor:
         self._tree.restore()
         if not self._scratch.restore():
             return "collecting left what cannot be removed"
-        left = [*self._tree.left, *(each for each in self._scratch.left if each != CACHE)]
+        left = [*self._tree.left, *(each for each in self._scratch.left if each not in CACHES)]
         return f"collecting left {left[0]} behind" if left else ""
 
     def _run_collected(self, line: socket.socket, run: Run, command: Message) -> tuple[bool, str]:
