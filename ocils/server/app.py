@@ -44,8 +44,10 @@ class _Protocol(LanguageServerProtocol):
             # Plain values: our own shapes are checked by ``protocol.unpack``.
             params, version = data.get("params"), str(data.get("jsonrpc"))
             if "id" in data:
-                return JsonRPCRequestMessage(data["id"], version, data["method"], params)
-            return JsonRPCNotification(version, data["method"], params)
+                return JsonRPCRequestMessage(
+                    id=data["id"], jsonrpc=version, method=data["method"], params=params
+                )
+            return JsonRPCNotification(jsonrpc=version, method=data["method"], params=params)
         try:
             return super().structure_message(data)
         except JsonRpcException as error:

@@ -79,12 +79,16 @@ class StatusTeller:
 
     def changed(self) -> None:
         """Tell the client, now or soon; the latest state is never lost."""
-        if not (self._desk.flags.status and self._ready) or self._timer is not None:
+        if not (self._desk.flags.status and self._ready):
             return
-        due = self._last + _PAUSE - time.monotonic()
-        # Always a moment later: several things change together when a run starts or ends.
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(max(due, 0.0), self._tell)
+        # Whether something runs is seen at once; what it says can wait for the next glance.
+        turned = self._told is None or self._told.state != self.now().state
+        if self._timer is not None:
+            if not turned:
+                return
+            self._timer.cancel()
+        due = 0.0 if turned else max(0.0, self._last + _PAUSE - time.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(due, self._tell)
 
     def close(self) -> None:
         """Tell nothing more."""

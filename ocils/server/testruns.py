@@ -162,6 +162,7 @@ class _Teller:
         self._desk = desk
         self._run = run
         self._waiting: dict[str, None] = {}
+        self._known: set[str] = set()
         self._selection = Selection("", (), ())
         self._count = 0
         self._red = 0
@@ -172,6 +173,7 @@ class _Teller:
         self._selection = selection
         for test in tests:
             self._waiting[f"{selection.root}/{test}"] = None
+            self._known.add(f"{selection.root}/{test}".partition("[")[0])
             self._state(f"{selection.root}/{test}", TestState("enqueued"))
 
     def started(self) -> None:
@@ -191,11 +193,13 @@ class _Teller:
         root = self._selection.root
         test_id = f"{root}/{case.test}"
         function = test_id.partition("[")[0]
-        new = function not in self._waiting and test_id not in self._waiting
-        if self._desk.explorer.learn(test_id) and (new or function != test_id):
+        known = function in self._known
+        if self._desk.explorer.learn(test_id) and (not known or function != test_id):
             items = tuple(self._desk.explorer.item_of_case(root, test_id))
-            wanted = items[-1:] if function != test_id and function in self._waiting else items
-            self._desk.tell(NotificationName.DISCOVERED, TestItems(wanted, ()))
+            self._desk.tell(
+                NotificationName.DISCOVERED, TestItems(items[-1:] if known else items, ())
+            )
+            self._known.add(function)
         self._waiting.pop(test_id, None)
         self._waiting.pop(function, None)
         self._count += 1

@@ -108,6 +108,14 @@ async def rig(workspace: Callable[[str], Path]) -> AsyncIterator[Rig]:
 
 
 @pytest.fixture
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings, sessions and caches of this test's own; return where they lie."""
+    for name in ("CONFIG", "STATE", "CACHE", "DATA"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / "xdg" / name.lower()))
+    return tmp_path / "xdg"
+
+
+@pytest.fixture
 async def table(rig: Rig) -> Table:
     """A connected editor over a copy of the basket."""
     return await rig.connect()

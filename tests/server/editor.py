@@ -16,7 +16,7 @@ from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 from pygls.protocol import LanguageServerProtocol
 
-from ocils.server.convert import Encoding, uri_of
+from ocils.server.convert import Encoding, path_of, uri_of
 from ocils.server.protocol import NotificationName
 
 from .naive import naive_offset
@@ -57,6 +57,8 @@ class Editor:
         self.edits: list[types.ApplyWorkspaceEditParams] = []
         self.lens_refreshes = 0
         self.choice: str | None = "Apply"
+        self.confirms = True
+        self.shown: list[types.ShowDocumentParams] = []
         self.heard: list[tuple[str, Any]] = []
         self.registered: list[str] = []
         self.asked: list[types.ShowMessageRequestParams] = []
@@ -76,6 +78,7 @@ class Editor:
         self._on(types.WORKSPACE_CODE_LENS_REFRESH, self._on_refresh)
         self._on(types.WORKSPACE_CONFIGURATION, self._on_configuration)
         self._on(types.WORKSPACE_APPLY_EDIT, self._on_apply)
+        self._on(types.WINDOW_SHOW_DOCUMENT, self._on_document)
         self._on(types.CLIENT_REGISTER_CAPABILITY, self._on_register)
         for name in NotificationName:
             self._on(name.value, self._hearing(name.value))
@@ -89,10 +92,15 @@ class Editor:
 
     def _hearing(self, name: str) -> Callable[[Any], None]:
         def hear(params: Any) -> None:
-            self.heard.append((name, _plain(params)))
+            self.heard.append((name, plain(params)))
             self._changed.set()
 
         return hear
+
+    def _on_document(self, params: types.ShowDocumentParams) -> types.ShowDocumentResult:
+        self.shown.append(params)
+        self._changed.set()
+        return types.ShowDocumentResult(success=True)
 
     def _on_register(self, params: types.RegistrationParams) -> None:
         self.registered += [each.method for each in params.registrations]
@@ -136,7 +144,8 @@ class Editor:
     def _on_apply(self, params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
         self.before_edit()
         self.edits.append(params)
-        applied = self._apply(params.edit)
+        asks = any(a.needs_confirmation for a in (params.edit.change_annotations or {}).values())
+        applied = self._apply(params.edit) if self.confirms or not asks else False
         self.after_edit()
         self._changed.set()
         return types.ApplyWorkspaceEditResult(applied=applied)
@@ -259,13 +268,13 @@ class Editor:
             types.CodeActionContext(context.pop("diagnostics", []), **context),
         )
         answer = await self.ask(types.TEXT_DOCUMENT_CODE_ACTION, params)
-        return [_plain(each) for each in answer or []]
+        return [plain(each) for each in answer or []]
 
     async def lenses(self, uri: str) -> list[Any]:
         """Ask for code lenses."""
         params = types.CodeLensParams(types.TextDocumentIdentifier(uri))
         answer = await self.ask(types.TEXT_DOCUMENT_CODE_LENS, params)
-        return [_plain(each) for each in answer or []]
+        return [plain(each) for each in answer or []]
 
     async def run(self, command: str, *arguments: object) -> Any:
         """Execute a command."""
@@ -322,6 +331,11 @@ class Editor:
     def _apply(self, edit: types.WorkspaceEdit) -> bool:
         for change in edit.document_changes or ():
             assert isinstance(change, types.TextDocumentEdit)
+            if change.text_document.uri not in self.buffers:
+                # As editors do: the file is opened, and the edit is of its buffer.
+                assert change.text_document.version is None
+                self.open(path_of(change.text_document.uri))
+                change.text_document.version = 1
             buffer = self.buffers[change.text_document.uri]
             version = change.text_document.version
             if self.manner == "sly":
@@ -330,7 +344,7 @@ class Editor:
             elif version != buffer.version:
                 return False
             for each in sorted(change.edits, key=_start, reverse=True):
-                assert isinstance(each, types.TextEdit)
+                assert isinstance(each, types.TextEdit | types.AnnotatedTextEdit)
                 self._change(change.text_document.uri, each.range, each.new_text)
         return True
 
@@ -344,14 +358,14 @@ def _start(edit: Any) -> tuple[int, int]:
     return edit.range.start.line, edit.range.start.character
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Turn what cattrs made of an unknown answer into dictionaries."""
     if hasattr(value, "_asdict"):
-        return {k: _plain(v) for k, v in value._asdict().items()}
+        return {k: plain(v) for k, v in value._asdict().items()}
     if hasattr(value, "__dict__") and not isinstance(value, type):
-        return {k: _plain(v) for k, v in vars(value).items()}
+        return {k: plain(v) for k, v in vars(value).items()}
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return value

@@ -91,6 +91,10 @@ class InProcessJudge:
         if cancel.cancelled:
             return Killed("cancelled")
         given = self.answer(plan, edits)
+        if given is not None and seen is not None:
+            # A verdict made up by a test tells the cases that the test wants told.
+            for case in given.cases if isinstance(given, Passed | Failed) else ():
+                seen(case)
         return given if given is not None else self._judge(snapshot, edits, plan, seen)
 
     def _judge(
