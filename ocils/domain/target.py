@@ -62,6 +62,7 @@ class Context(Value, frozen=True):
     ``source`` is the target's own text, dedented. ``header`` holds what stands around it in its
     file: imports, the class's line and attributes. ``excerpts`` are the definitions it calls, most
     useful first; ``tests`` the tests that reach it. ``cut`` says that something had to be left out.
+    ``language`` is what it is all written in.
     """
 
     target: EditTarget
@@ -70,3 +71,4 @@ class Context(Value, frozen=True):
     excerpts: tuple[Excerpt, ...] = ()
     tests: tuple[Excerpt, ...] = ()
     cut: bool = False
+    language: str = "python"

@@ -15,9 +15,12 @@ from ocils.domain.errors import StaleTarget
 from ocils.domain.judging import TestId
 from ocils.domain.target import Context, EditTarget, Excerpt
 from ocils.domain.text import Document, Snapshot
+from ocils.languages import shelf
+from ocils.languages.manifest import PYTHON
 from ocils.source.excerpts import class_header, elided, signature, summary, whole_text
 from ocils.source.lines import dedent, split
 from ocils.source.modules import Module, Modules
+from ocils.source.plainly import gather_plainly
 from ocils.source.reach import (
     definitions_used,
     fixtures_used,
@@ -56,8 +59,12 @@ def gather(
     outline; the first of ``tests`` are taken for the most important. Titles are counted too. Paths
     in the excerpts are relative to the workspace's root.
 
+    Of a language that comes as data the imports and the tests are shown.
+
     Raises ``StaleTarget`` when the target is not in the document.
     """
+    if shelf.language_of(document.path, document.language) != PYTHON:
+        return gather_plainly(snapshot, document, target, tests, count_tokens, limit)
     modules = Modules(snapshot, document)
     home = modules.home
     node = node_at(home, target)

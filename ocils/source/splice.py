@@ -17,6 +17,7 @@ from tree_sitter import Node
 from ocils.domain.errors import StaleTarget
 from ocils.domain.target import EditTarget, Hole
 from ocils.domain.text import Document, Edit, Span, apply_edits
+from ocils.languages.manifest import PYTHON
 from ocils.source.imports import add_import
 from ocils.source.isolate import complaint_at, enclosing, piece_of
 from ocils.source.lines import codec_of, decode, dedent, encodable, minimal, newline_of, split
@@ -187,7 +188,7 @@ def minimal_edits(old: Document, new: bytes) -> tuple[Edit, ...]:
 def new_errors(document: Document, edits: tuple[Edit, ...]) -> tuple[Span, ...]:
     """Return the syntax errors that the edits add, as spans in the new text; () is good news.
 
-    tree-sitter finds most. Python's own compiler is asked about the changed top-level statements:
+    tree-sitter finds most, and all that is looked for in another language. Python's own compiler is asked about the changed top-level statements:
     it also knows that ``return`` belongs into a function and ``break`` into a loop. What it refused
     before the edits is not held against them. In a file that was broken before, only the functions
     that the edits touch are asked about, and only if they were sound.
@@ -201,6 +202,8 @@ def new_errors(document: Document, edits: tuple[Edit, ...]) -> tuple[Span, ...]:
     before, after = SourceTree.of(document), SourceTree.of(changed)
     if after.broken and not before.broken:
         return after.errors()
+    if before.language != PYTHON:
+        return after.errors() if len(after.errors()) > len(before.errors()) else ()
     old_spans, new_spans = _touched_spans(mine, document)
     # Error recovery draws its regions anew with every edit; only what the edits touch compares.
     check = _complaints if before.broken else _refused

@@ -14,12 +14,15 @@ from ocils.domain.base import Value
 from ocils.domain.errors import StaleTarget
 from ocils.domain.target import EditTarget, Hole
 from ocils.domain.text import Document, Edit, Span
+from ocils.languages import shelf
+from ocils.languages.manifest import PYTHON, Language
 from ocils.source.edits import calls, constants, expressions, names, operators, restored, statements
 from ocils.source.edits.scope import Change, Scope, scope_of
+from ocils.source.edits.tabled import edits_of, lines_after, tabled
 from ocils.source.edits.units import Unit, compiles, dump, silliness, unit_of
 from ocils.source.lines import agreement, decode, split
 from ocils.source.splice import replace_rows
-from ocils.source.tree import line_starts, parse, walk
+from ocils.source.tree import SourceTree, line_starts, parse, walk
 
 Family = Callable[[Node, Scope], Iterator[Change]]
 
@@ -86,9 +89,13 @@ def small_edits(
 
     All parse, all differ from the text and from one another as syntax trees; the order is the same
     for the same text, likely ones first; at most ``most``. A target that does not parse has none.
+    Those of a language that comes as data differ as texts, and some may not parse.
 
     Raises ``StaleTarget`` when the target is not in the document.
     """
+    name = shelf.language_of(document.path, document.language)
+    if name != PYTHON and (known := shelf.language(name)) is not None:
+        return _tabled_edits(document, target, known, lines, most)
     subject = _Subject.of(document, target)
     if subject is None:
         return ()
@@ -109,6 +116,34 @@ def small_edits(
         seen.add(key)
         edits.append(edit)
     return tuple(edits)
+
+
+def _tabled_edits(
+    document: Document, target: EditTarget, known: Language, lines: Sequence[int], most: int
+) -> tuple[SmallEdit, ...]:
+    if target.span.end > len(document.data):
+        raise StaleTarget(f"{target.name} ends behind the end of the text")
+    if known.grammar is None or known.edits is None:
+        return ()
+    tree = SourceTree.of(document)
+    found = sorted(
+        tabled(tree, target, known.edits, lines), key=lambda e: (e.cost, e.span.start, e.text)
+    )
+    edits: list[SmallEdit] = []
+    seen: set[tuple[Hole, tuple[str, ...]]] = set()
+    for each in found:
+        if len(edits) >= most:
+            break
+        hole, new = lines_after(tree, each)
+        old = tuple(tree.decode(Span(s, s + len(tree.line_text(n)))) for n, s in _rows(tree, hole))
+        if new != old and (hole, new) not in seen:
+            seen.add((hole, new))
+            edits.append(SmallEdit(hole, new, edits_of(tree, each), each.note, each.cost))
+    return tuple(edits)
+
+
+def _rows(tree: SourceTree, hole: Hole) -> Iterator[tuple[int, int]]:
+    return ((line, tree.starts[line - 1]) for line in range(hole.first, hole.last + 1))
 
 
 class _Subject:
