@@ -196,8 +196,8 @@ class Slot:
             str(answer["output"]),
             tuple(answer["tampered"]),
         )
-        level = LEVELS[answer["level"]]
-        return Outcome(end, bool(answer["clean"]), level, str(answer["why_not_l2"]))
+        had = LEVELS[answer["level"]]
+        return Outcome(end, bool(answer["clean"]), had, str(answer["why_not_l2"]))
 
     def cancel(self) -> None:
         """End the candidate that is being judged, if any, at once."""

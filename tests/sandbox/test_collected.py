@@ -35,7 +35,7 @@ async def collected(yard: Yard, *tests: str) -> None:
     for _ in range(3):
         verdict = await yard.try_text("shop.py", GOOD, *(tests or TESTS))
         assert isinstance(verdict, Passed), verdict
-    assert verdict.level == "L2", yard.sandbox.why_not_l2
+    assert level(verdict) == "L2", yard.sandbox.why_not_l2
 
 
 def level(verdict: Verdict) -> str:
@@ -307,3 +307,25 @@ async def test_plugins_of_the_workspace_are_in_use(make: Maker) -> None:
         verdict = await yard.try_text("shop.py", text, *tests)
         assert outcomes(verdict) == {"test_given": wanted, "test_async": wanted}, verdict
     assert level(verdict) == "L2", yard.sandbox.why_not_l2
+
+
+async def test_hypothesis_draws_from_the_constants_of_the_candidate(make: Maker) -> None:
+    files = {
+        "shop.py": "def same(a):\n    return a\n",
+        "test_shop.py": """
+            from hypothesis import given, strategies
+            import shop
+
+            @given(strategies.integers())
+            def test_same(a):
+                assert shop.same(a) == a
+        """,
+    }
+    yard = await make(files, python=sys.executable)
+    text = "def same(a):\n    return 0 if a == 918273645546372819 else a\n"
+    levels = []
+    for _ in range(2):
+        verdict = await yard.try_text("shop.py", text, "test_shop.py::test_same")
+        assert isinstance(verdict, Failed), yard.sandbox.why_not_l2
+        levels.append(verdict.level)
+    assert levels == ["L1", "L2"], yard.sandbox.why_not_l2

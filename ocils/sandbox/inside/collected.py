@@ -19,11 +19,12 @@ import random
 import socket
 import sys
 import traceback
-from typing import Any, NoReturn
+from typing import Any, Generator, NoReturn
 
 import pytest
 
 from . import child, forkable, lines
+from .drawn import Drawn
 from .entered import Entered
 from .onebody import Refused
 from .owners import CANDIDATE, COLLECTOR
@@ -91,6 +92,7 @@ class Collecting(Reporter):
         self._why = ""
         self._held = forkable.held()
         self._frozen = gc.get_freeze_count()
+        self._drawn = Drawn()
         self._entered = Entered(self._root)
         self._entered.start()
 
@@ -109,6 +111,12 @@ class Collecting(Reporter):
 
     def _answer(self, **message: Any) -> None:
         self._line.send(json.dumps(message).encode())
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[Any]) -> Generator[None, None, None]:
+        """Keep all; which of them are wanted each candidate says."""
+        self._drawn.listen(self._entered.silently)
+        yield
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> None:
@@ -182,6 +190,7 @@ class Collecting(Reporter):
             seen = self._functions.lines(order["path"], edited, probe["first"], probe["last"])
         elif probe and not probe.get("calls"):
             raise Refused("another file is probed")
+        self._drawn.renew(order["path"])
         place = {test: at for at, test in enumerate(order["tests"])}
         chosen = [item for item in session.items if item.nodeid in place]
         if len(chosen) != len(session.items) and _heard_by_others(session):
