@@ -88,17 +88,27 @@ class ProposalReady(Value, frozen=True, tag=True):
 
 
 class Need(Value, frozen=True):
-    """What would let a session go on: "package" (a module is missing), "feedback", "consent"."""
+    """What would let a session go on: "package" (a module is missing), "feedback", "consent".
+
+    ``modules`` are the names that could not be imported; ``names`` are distributions that the model
+    itself said to install.
+    """
 
     kind: Literal["package", "feedback", "consent"]
     what: str
+    modules: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 class Blocked(Value, frozen=True, tag=True):
-    """The loop ended because it needs the user; an extended session resumes it."""
+    """The loop ended because it needs the user; an extended session resumes it.
+
+    A plain test run has no session: it is run again. ``verdict`` is the baseline's when that was why.
+    """
 
     need: Need
-    session: Session
+    session: Session | None
+    verdict: Verdict | None = None
 
 
 class Cancelled(Value, frozen=True, tag=True):

@@ -29,7 +29,7 @@ class Candidate(Value, frozen=True):
 
     ``logprob`` estimates the log-odds of its being the change that is wanted: the model's gain over
     the text that it replaces, less the rarity of such a change; so that candidates compare across
-    places and strategies.
+    places and strategies. ``packages`` are distributions that its reply said to install.
     """
 
     id: str
@@ -38,6 +38,7 @@ class Candidate(Value, frozen=True):
     strategy: StrategyName
     finish: Literal["stop", "length", "cancelled"] = "stop"
     note: str = ""
+    packages: tuple[str, ...] = ()
 
 
 class Judged(Value, frozen=True):

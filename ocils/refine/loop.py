@@ -20,6 +20,7 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import StaleTarget, Unsupported
 from ocils.domain.events import (
     BaselineJudged,
+    Blocked,
     Cancelled,
     CandidateJudged,
     CandidateStarted,
@@ -34,7 +35,7 @@ from ocils.domain.session import Candidate, Judged, Session, Turn
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Document, Snapshot
 from ocils.ports import Ports
-from ocils.refine import feedback, outcome
+from ocils.refine import feedback, needs, outcome
 from ocils.refine.attempts import Attempts, Judge
 from ocils.refine.baseline import judge_original
 from ocils.refine.confirm import Confirmation, Confirmations
@@ -69,7 +70,7 @@ async def refine(
                     if inner.cancelled:
                         break
                     yield event
-                    if isinstance(event, Finished):
+                    if isinstance(event, Finished | Blocked):
                         return
             yield Cancelled(run.attempts.best, run.session)
         finally:
@@ -98,7 +99,7 @@ async def run_tests(
                 yield BaselineJudged(each)
                 yield outcome.of_run(each, target)
             else:
-                yield each if isinstance(each, Event) else outcome.unusable(each)
+                yield each if isinstance(each, Event) else needs.unusable(each, snapshot)
 
 
 class _Run:
@@ -120,6 +121,7 @@ class _Run:
         self._paths = paths
         self._deadline = math.inf
         self._confirmations: Confirmations | None = None
+        self._lacking = needs.Lacking(snapshot)
 
     async def close(self) -> None:
         """End what still runs in the background."""
@@ -152,8 +154,10 @@ class _Run:
             if baseline is None:
                 return
             yield BaselineJudged(baseline)
-            if (nothing := outcome.nothing_to_do(baseline, target)) is not None:
-                yield nothing
+            self._lacking = needs.Lacking(self._snapshot, baseline)
+            nothing = outcome.nothing_to_do(baseline, target)
+            if (end := self._lacking.first(nothing, self.session, document) or nothing) is not None:
+                yield end
                 return
             if not loading.done():
                 yield Preparing("loading the model")
@@ -176,7 +180,8 @@ class _Run:
         original = judge_original(self._snapshot, target, sandbox, self._cancel, paths=self._paths)
         async with aclosing(original) as found:
             async for each in found:
-                yield each if isinstance(each, Event | Baseline) else outcome.unusable(each)
+                known = isinstance(each, Event | Baseline)
+                yield each if known else needs.unusable(each, self._snapshot, self.session)
 
     async def _search(self, document: Document, baseline: Baseline) -> AsyncGenerator[Event, None]:
         session, limits = self.session, self.session.limits
@@ -198,7 +203,7 @@ class _Run:
             seed=session.seed,
             cancel=self._cancel,
         )
-        search.recall(session)
+        search.recall(session, needs.held(session, self._snapshot))
         judge = Judge(self._snapshot, baseline, goals, sandbox, self._cancel)
         confirmation = Confirmation(
             self._snapshot, baseline, goals, self._paths, sandbox, self._cancel
@@ -222,6 +227,9 @@ class _Run:
                     yield event
             if confirmations.confirmed:
                 break
+            if self._lacking.take(turn) and (blocked := self._lacking.blocked(self.session)):
+                yield blocked
+                return
         if not confirmations.confirmed and self.attempts.suspicious:
             # The last resort: nothing honest was found, and a person is to decide.
             self.attempts.greens += self.attempts.suspicious
@@ -230,7 +238,11 @@ class _Run:
                     yield event
         if (best := confirmations.cheapest()) is None:
             refuted = confirmations.refuted
-            yield outcome.exhausted(self.attempts, refuted, engine.manifest, self.session, limits)
+            # Without a single candidate the replies were perhaps nothing but installs.
+            asked = () if self.attempts.count else search.installs
+            yield self._lacking.blocked(self.session, asked) or outcome.exhausted(
+                self.attempts, refuted, engine.manifest, self.session, limits
+            )
             return
         judged, confirmed = best
         others = others_than(judged, self.attempts.greens)

@@ -30,6 +30,7 @@ def resumed(
     """Return ``session`` on ``target`` as it stands in ``snapshot``, with ``words`` as its last turn.
 
     ``rejected`` is the candidate that the words are about, None when they are a hint in general.
+    Without words (a missing package is there now) no turn is added, and the same seed is kept.
     """
     same = target.hash == session.target.hash and target.indent == session.target.indent
     shift = target.span.start - session.target.span.start
@@ -37,6 +38,8 @@ def resumed(
         msgspec.structs.replace(turn, judged=_moved(turn.judged, session.target, shift, same))
         for turn in session.turns
     )
+    if not words:
+        return msgspec.structs.replace(session, target=target, snapshot=snapshot, turns=turns)
     about = [j for t in turns for j in t.judged if rejected and j.candidate.id == rejected.id]
     judged = tuple(about[-1:])
     text = f"{HUMAN} and rejects it: {words}" if rejected else f"{HUMAN} and says: {words}"

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import random
 import textwrap
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import NamedTuple
+
+import msgspec
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import OverlappingEdits, StaleTarget, Unsupported
@@ -26,7 +28,7 @@ from ocils.domain.session import Candidate, Feedback, Judged, Limits, Session
 from ocils.domain.target import Context, Hole, Task
 from ocils.domain.text import Document, Edit
 from ocils.ports import Engine
-from ocils.prompt import chat, infill, reply
+from ocils.prompt import chat, infill, installs, reply
 from ocils.refine import feedback
 from ocils.refine.distinct import new_target_text, normal_form, parses, texts_around
 from ocils.refine.localize import Suspect, body_line
@@ -47,6 +49,16 @@ class Batch(NamedTuple):
     hole: Hole | None
     prompt: Prompt | None
     candidates: AsyncGenerator[Candidate, None]
+
+
+def _again(candidates: Sequence[Candidate]) -> Batch:
+    """Return a turn of candidates that are judged a second time: what they lacked is there now."""
+
+    async def each() -> AsyncGenerator[Candidate, None]:
+        for candidate in candidates:
+            yield candidate
+
+    return Batch(candidates[0].strategy, None, None, each())
 
 
 class Search:
@@ -80,6 +92,8 @@ class Search:
         self._made = 0
         self._replies: dict[str, str] = {}
         self._rounds: list[tuple[str, Feedback]] = []
+        self._installs: dict[str, None] = {}
+        self._held: tuple[Candidate, ...] = ()
         guessing = "guess" in engine.manifest.strategies
         shuffled = random.Random(seed) if guessing else None  # noqa: S311 - a drawing
         self._ranked = RankedEdits(document, context, suspects, engine, cancel, shuffled)
@@ -87,8 +101,16 @@ class Search:
         self._schedule = _schedule(engine.manifest.strategies, task)
         self._step = 0
 
+    @property
+    def installs(self) -> tuple[str, ...]:
+        """The distributions that any reply said to install."""
+        return tuple(self._installs)
+
     async def next_turn(self) -> Batch | None:
         """Return the next turn, or None when no idea is left."""
+        if self._held:
+            held, self._held = self._held, ()
+            return _again(held)
         for _ in range(len(self._schedule)):
             strategy = self._schedule[self._step % len(self._schedule)]
             self._step += 1
@@ -119,15 +141,17 @@ class Search:
         self._rounds.append((said, written))
         return written
 
-    def recall(self, session: Session) -> None:
+    def recall(self, session: Session, held: tuple[Candidate, ...] = ()) -> None:
         """Take in what an earlier run of ``session`` tried and what people said of it.
 
-        Nothing of it is proposed again. What people said stays with every later prompt; the last
+        Nothing of it is proposed again, but for ``held``, which come first: what kept them from a
+        verdict is gone. What people said stays with every later prompt; the last
         attempt that they spoke of is shown as the model's own reply.
         """
         for judged in tried(session):
             self._made += 1  # ids go on too
             self.new_edits(partial(tuple, judged.candidate.edits))
+        self._held = held
         said = [turn.feedback for turn in said_by_people(session) if turn.feedback]
         if not said:
             return
@@ -189,8 +213,11 @@ class Search:
         async with aclosing(self._engine.generate(prompt, sampling, self._cancel)) as rows:
             async for row in rows:
                 found = reply.extract(row.text, target.name)
+                packages = installs.wanted(row.text)
+                self._installs.update(dict.fromkeys(packages))
                 if edits := self.new_edits(partial(self._rewritten, found)):
                     made = self._candidate("rewrite", edits, row.logprob, "the whole function")
+                    made = msgspec.structs.replace(made, packages=packages)
                     self._replies[made.id] = row.text
                     yield made
 

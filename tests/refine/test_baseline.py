@@ -62,7 +62,7 @@ async def test_a_program_that_never_ends_can_be_mended() -> None:
 @pytest.mark.parametrize(
     ("verdict", "outcome", "said"),
     [
-        (Broken("no module named nope", "import", missing_module="nope"), "broken", "install nope"),
+        (Broken("no module named clamp", "import", missing_module="clamp"), "broken", "clamp"),
         (Broken("invalid syntax (t.py, line 3)", "syntax"), "broken", "t.py, line 3"),
         (Broken("nothing was collected", "empty"), "no_tests", "no tests"),
         (TimedOut(600.0), "timeout", "600 s"),
