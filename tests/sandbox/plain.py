@@ -17,6 +17,7 @@ from .yard import Yard
 RECORDER = """
     import json, os
     import pytest
+    from _pytest.reports import TestReport  # public from pytest 7 on
 
     KINDS = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
 
@@ -31,7 +32,7 @@ RECORDER = """
                 [each.nodeid, kind]
                 for each in reporter.stats.get(kind, ())
                 # A file that is skipped as a whole has no tests.
-                if kind != "skipped" or isinstance(each, pytest.TestReport)
+                if kind != "skipped" or isinstance(each, TestReport)
             ]
         with open(os.environ["RECORDED"], "w") as file:
             json.dump(found, file)
