@@ -28,18 +28,18 @@ from ocils.sandbox.engine import Engine, EngineInfo
 from ocils.sandbox.inside.owners import CANDIDATE
 from ocils.sandbox.line import START_SECONDS, Line, SlotLost
 from ocils.sandbox.owner import LABEL, boot_id, current_owner
-from ocils.sandbox.runtime import HostRuntime
+from ocils.sandbox.runtime import ContainerRuntime, HostRuntime, ImageRuntime
 
 MIB = 1 << 20
 SILENCE = 4.0
 """Seconds without a word from the host after which the supervisor exits."""
 
 BOOT = "import sys; sys.path.insert(0, '/runner'); from ocils_inside import supervisor; supervisor.main()"
-SCRATCH = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue")  # noqa: S108 - inside the container
+SCRATCH = ("/dev/shm", "/dev/mqueue")  # noqa: S108 - inside the container
 
 
 def start_container(
-    engine: Engine, runtime: HostRuntime, image: str, memory_mib: int, size: int
+    engine: Engine, runtime: ContainerRuntime, image: str, memory_mib: int, size: int
 ) -> tuple[Container, Line]:
     """Start a container for ``runtime`` and attach to it.
 
@@ -55,7 +55,8 @@ def start_container(
             line = Line(container)
             undo.callback(line.close)
             container.start()
-            if not _is_here(line.hear(START_SECONDS), nonce, runtime):
+            hello = line.hear(START_SECONDS)
+            if isinstance(runtime, HostRuntime) and not _is_here(hello, nonce, runtime):
                 raise _elsewhere(engine)
         except APIError as error:
             if "bind source path does not exist" in str(error.explanation):
@@ -108,22 +109,31 @@ def _elsewhere(engine: Engine) -> SandboxUnavailable:
 
 
 def create_options(
-    runtime: HostRuntime, info: EngineInfo, memory_mib: int, size: int, nonce: str
+    runtime: ContainerRuntime, info: EngineInfo, memory_mib: int, size: int, nonce: str
 ) -> dict[str, Any]:
     """Return what the engine is asked for; ``nonce`` is the path of the file that proves it is here.
 
+    An image's own wishes (entry point, user, folder, health check) are all overruled.
+
     ``size`` is how many bytes the workspace has; it comes on top of ``memory_mib``.
     """
+    tmpfs = _tmpfs(runtime, info, memory_mib, size)
     settings = {
         "root": runtime.root,
-        "scratch": [*SCRATCH, runtime.home],
+        "scratch": [*SCRATCH, *(each for each in tmpfs if each != runtime.root)],
         "silence": SILENCE,
         "mounts": [place for place, _ in runtime.mounts],
     }
     memory = f"{memory_mib + size // MIB}m"
     mounts = [Mount(place, source, type="bind", read_only=True) for place, source in runtime.mounts]
+    if isinstance(runtime, HostRuntime):
+        mounts.append(Mount("/nonce", nonce, type="bind", read_only=True))
     return {
-        "command": [runtime.interpreter.base, "-I", "-S", "-c", BOOT, json.dumps(settings)],
+        "entrypoint": [runtime.starter],
+        "command": ["-I", "-S", "-c", BOOT, json.dumps(settings)],
+        "user": "0:0",
+        "working_dir": "/",
+        "healthcheck": {"test": ["NONE"]},
         "stdin_open": True,
         "auto_remove": True,
         "network_mode": "none",
@@ -141,11 +151,13 @@ def create_options(
         "extra_hosts": {"slot": "127.0.0.1"},
         "log_config": LogConfig(type="none"),
         "labels": {LABEL: current_owner()},
-        "mounts": [*mounts, Mount("/nonce", nonce, type="bind", read_only=True)],
-        "tmpfs": _tmpfs(runtime, info, memory_mib, size),
+        "mounts": mounts,
+        "tmpfs": tmpfs,
         "sysctls": {
             "net.ipv6.conf.all.disable_ipv6": "0",
             "net.ipv6.conf.lo.disable_ipv6": "0",
+            # Else a port that one candidate used is taken for a minute.
+            "net.ipv4.tcp_max_tw_buckets": "0",
         },
     }
 
@@ -168,11 +180,15 @@ def _ulimits(info: EngineInfo) -> list[Ulimit]:
     return found
 
 
-def _tmpfs(runtime: HostRuntime, info: EngineInfo, memory_mib: int, size: int) -> dict[str, str]:
+def _tmpfs(
+    runtime: ContainerRuntime, info: EngineInfo, memory_mib: int, size: int
+) -> dict[str, str]:
     options = "rw,exec,nosuid,nodev"
     # Podman gives a tmpfs no owner; the supervisor cannot either, so there anyone may write to it.
     owner = "mode=777" if info.name == "podman" else f"mode=755,uid={CANDIDATE},gid={CANDIDATE}"
+    volumes = runtime.volumes if isinstance(runtime, ImageRuntime) else ()
     return {
+        **dict.fromkeys(volumes, f"{options},size={memory_mib // 16}m,mode=1777"),
         "/tmp": f"{options},size={memory_mib // 4}m,mode=1777",  # noqa: S108
         "/var/tmp": f"{options},size={memory_mib // 16}m,mode=1777",  # noqa: S108
         runtime.home: f"{options},size={memory_mib // 8}m,mode=1777",

@@ -23,7 +23,7 @@ SYSTEM = ("/usr/bin", "/usr/sbin", "/usr/share", "/usr/include", "/usr/libexec",
 MERGED = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 
 
-def host_runtime(root: str, python: str | None, environ: Mapping[str, str]) -> HostRuntime:
+def host_runtime(root: str, python: str, environ: Mapping[str, str]) -> HostRuntime:
     """Plan the containers of the workspace at ``root``. Raises ``SandboxUnavailable``."""
     root = os.path.realpath(root)
     home = os.path.realpath(environ.get("HOME") or os.path.expanduser("~"))
@@ -64,7 +64,7 @@ def host_runtime(root: str, python: str | None, environ: Mapping[str, str]) -> H
     )
 
 
-def choose_python(root: str, python: str | None, environ: Mapping[str, str]) -> Found:
+def choose_python(root: str, python: str, environ: Mapping[str, str]) -> Found:
     """Return the user's own choice, else what is found. Raises ``SandboxUnavailable``."""
     if not python:
         return find_environment(root, environ)

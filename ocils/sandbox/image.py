@@ -34,22 +34,23 @@ def build_tar(home: str, links: Sequence[tuple[str, str]] = ()) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for folder in FOLDERS:
-            _add(tar, folder, kind=tarfile.DIRTYPE)
+            add_entry(tar, folder, kind=tarfile.DIRTYPE)
         for name in LINKS:
             if os.path.islink(f"/{name}"):
-                _add(tar, name, kind=tarfile.SYMTYPE, link=os.readlink(f"/{name}"))
+                add_entry(tar, name, kind=tarfile.SYMTYPE, link=os.readlink(f"/{name}"))
         if os.path.islink("/etc/localtime"):
-            _add(tar, "etc/localtime", kind=tarfile.SYMTYPE, link=os.readlink("/etc/localtime"))
+            add_entry(
+                tar, "etc/localtime", kind=tarfile.SYMTYPE, link=os.readlink("/etc/localtime")
+            )
         for name in COPIED:
             if os.path.isfile(f"/etc/{name}"):
-                _add(tar, f"etc/{name}", Path(f"/etc/{name}").read_bytes())
+                add_entry(tar, f"etc/{name}", Path(f"/etc/{name}").read_bytes())
         user = f"ocils:x:{CANDIDATE}:{CANDIDATE}:ocils:{home}:/bin/sh\n"
-        _add(tar, "etc/passwd", f"root:x:0:0:root:/root:/bin/sh\n{user}".encode())
-        _add(tar, "etc/group", f"root:x:0:\nocils:x:{CANDIDATE}:\n".encode())
-        for program in sorted((Path(__file__).parent / "inside").glob("*.py")):
-            _add(tar, f"runner/ocils_inside/{program.name}", program.read_bytes())
+        add_entry(tar, "etc/passwd", f"root:x:0:0:root:/root:/bin/sh\n{user}".encode())
+        add_entry(tar, "etc/group", f"root:x:0:\nocils:x:{CANDIDATE}:\n".encode())
+        add_programs(tar)
         for path, target in links:
-            _add(tar, path.lstrip("/"), kind=tarfile.SYMTYPE, link=target)
+            add_entry(tar, path.lstrip("/"), kind=tarfile.SYMTYPE, link=target)
     return buffer.getvalue()
 
 
@@ -70,17 +71,25 @@ def ensure_image(
     return image
 
 
-def _add(
+def add_programs(tar: tarfile.TarFile) -> None:
+    """Add what runs inside, as the package ``ocils_inside`` in ``/runner``."""
+    for program in sorted((Path(__file__).parent / "inside").glob("*.py")):
+        add_entry(tar, f"runner/ocils_inside/{program.name}", program.read_bytes())
+
+
+def add_entry(
     tar: tarfile.TarFile,
     name: str,
     data: bytes = b"",
     *,
     kind: bytes = tarfile.REGTYPE,
     link: str = "",
+    mode: int = 0,
 ) -> None:
+    """Add a file of root's, a folder or a link; without times, so that equal content is equal bytes."""
     entry = tarfile.TarInfo(name)
     entry.type = kind
     entry.linkname = link
     entry.size = len(data)
-    entry.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
+    entry.mode = mode or (0o755 if kind == tarfile.DIRTYPE else 0o644)
     tar.addfile(entry, io.BytesIO(data))

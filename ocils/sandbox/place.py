@@ -15,11 +15,12 @@ from requests.exceptions import RequestException
 
 from ocils.domain.errors import SandboxUnavailable
 from ocils.sandbox.container import start_container
+from ocils.sandbox.derived import image_runtime
 from ocils.sandbox.engine import Engine
 from ocils.sandbox.host import host_runtime
 from ocils.sandbox.image import ensure_image
 from ocils.sandbox.owner import sweep
-from ocils.sandbox.runtime import Choice, HostRuntime, Runtime
+from ocils.sandbox.runtime import Choice, ContainerRuntime, HostRuntime, Runtime
 from ocils.sandbox.slot import Slot
 
 
@@ -47,38 +48,53 @@ class Place(Protocol):
 
 def open_place(root: str, choice: Choice, environ: Mapping[str, str]) -> Place:
     """Make the place that ``choice`` names ready. Raises ``SandboxUnavailable``."""
-    return HostPlace(host_runtime(root, choice.python or None, environ), environ)
+    # What is wrong with the workspace is said before what is wrong with the engine.
+    planned = host_runtime(root, choice.python, environ) if choice.runtime == "host" else None
+    engine = Engine(environ)
+    try:
+        sweep(engine.client)
+        runtime = planned or image_runtime(engine, root, choice, environ)
+    except (DockerException, RequestException) as error:
+        engine.close()
+        raise _failed(error) from error
+    except BaseException:
+        engine.close()
+        raise
+    return ContainerPlace(engine, runtime)
 
 
-class HostPlace:
-    """Containers on this machine's own files."""
+class ContainerPlace:
+    """Containers of one engine; closes the connection to it in the end."""
 
-    def __init__(self, runtime: HostRuntime, environ: Mapping[str, str]) -> None:
+    def __init__(self, engine: Engine, runtime: ContainerRuntime) -> None:
         self.runtime = runtime
-        self._engine = Engine(environ)
-        try:
-            sweep(self._engine.client)
-        except (DockerException, RequestException) as error:
-            self._engine.close()
-            raise _failed(error) from error
-        self.isolation = f"container (host runtime, {self._engine.info})"
+        self.isolation = f"container ({runtime.label}, {engine.info})"
+        self._engine = engine
 
     def start(self, memory_mib: int, size: int) -> Slot:
-        """Start a container on the small image, which is imported again if it went away."""
+        """Start a container; the host runtime's small image is imported again if it went away."""
         try:
-            image = ensure_image(self._engine.client, self.runtime.home, self.runtime.links)
-        except (DockerException, RequestException) as error:
+            self._engine.knock()
+            image = self._image()
+        except (DockerException, RequestException, OSError) as error:
             raise _failed(error) from error
         container, line = start_container(self._engine, self.runtime, image, memory_mib, size)
-        return Slot(self.runtime, line, lambda: _remove(container))
+        return Slot(self.runtime, line, lambda: _remove(self._engine, container))
 
     def close(self) -> None:
         """Close the connection to the engine."""
         self._engine.close()
 
+    def _image(self) -> str:
+        runtime = self.runtime
+        if isinstance(runtime, HostRuntime):
+            return ensure_image(self._engine.client, runtime.home, runtime.links)
+        return runtime.image
 
-def _remove(container: Container) -> None:
+
+def _remove(engine: Engine, container: Container) -> None:
     with contextlib.suppress(DockerException, RequestException, OSError):
+        engine.knock()
         container.remove(force=True)
 
 

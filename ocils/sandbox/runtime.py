@@ -70,8 +70,56 @@ class HostRuntime(Value, frozen=True):
             if not any(each[0].startswith(place) for place in (*mounted, self.root + "/"))
         )
 
+    @property
+    def starter(self) -> str:
+        """What runs the supervisor: the interpreter that an environment stands on."""
+        return self.interpreter.base
 
-Runtime = HostRuntime
+    @property
+    def label(self) -> str:
+        """The runtime, for people."""
+        return "host runtime"
+
+
+class ImageRuntime(Value, frozen=True):
+    """Containers of an image that the user named; nothing of the engine's machine is mounted.
+
+    ``name`` is the user's image, ``image`` the id of the one that was derived from it. ``python`` and
+    ``environ`` are the image's. ``volumes`` are places that the image wants to have written: each
+    is an empty tmpfs. ``environment_inside`` is the host's own environment in the workspace, which
+    does not belong into the image. ``unsupported`` is what a ``devcontainer.json`` asks in vain.
+    """
+
+    root: str
+    home: str
+    name: str
+    image: str
+    python: str
+    version: str
+    environ: tuple[tuple[str, str], ...]
+    volumes: tuple[str, ...] = ()
+    environment_inside: str = ""
+    unsupported: tuple[str, ...] = ()
+
+    @property
+    def mounts(self) -> tuple[tuple[str, str], ...]:
+        """Nothing."""
+        return ()
+
+    @property
+    def starter(self) -> str:
+        """What runs the supervisor: the image's Python."""
+        return self.python
+
+    @property
+    def label(self) -> str:
+        """The runtime, for people."""
+        lacks = f", without its {', '.join(self.unsupported)}" if self.unsupported else ""
+        return f"image runtime: {self.name}, Python {self.version}{lacks}"
+
+
+ContainerRuntime = HostRuntime | ImageRuntime
+Runtime = ContainerRuntime
 
 
 def judged_environ(environ: Mapping[str, str], home: str) -> dict[str, str]:

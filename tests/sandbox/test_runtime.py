@@ -45,7 +45,7 @@ def runtime(tmp_path: Path, python: Path | None = None) -> HostRuntime:
     root = tmp_path / "home/work"
     root.mkdir(parents=True, exist_ok=True)
     environ = {"HOME": str(tmp_path / "home"), "LANG": "C.UTF-8", "SECRET": "x"}
-    return host_runtime(str(root), str(python) if python else None, environ)
+    return host_runtime(str(root), str(python or ""), environ)
 
 
 def test_an_interpreter_is_described_without_starting_it(tmp_path: Path, base: Path) -> None:
