@@ -132,7 +132,13 @@ def _execute(order: dict[str, Any], report: int, settings: dict[str, Any]) -> No
 
 
 def pretend_main() -> None:
-    """Make ``__main__`` look like pytest's: multiprocessing and click look at it."""
+    """Make ``__main__`` look like pytest's: multiprocessing and click look at it.
+
+    Our own modules are nobody's sources: hypothesis draws from the constants of all it can find.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == __package__:
+            module.__file__ = None
     spec = importlib.util.find_spec("pytest.__main__")
     if spec is None:
         return

@@ -46,6 +46,9 @@ class Drawn:
         providers.constants_from_module = self._usual
         if path not in self._read:
             return
+        forget = getattr(self._usual, "cache_clear", None)
+        if forget is not None:
+            forget()
         module, _ = self._read[path]
         self._read[path] = (module, self._usual(module))
         together = providers.Constants()
