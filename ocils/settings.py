@@ -32,11 +32,15 @@ class ModelSettings(Value, frozen=True):
 
 
 class SandboxSettings(Value, frozen=True):
-    """Where candidates run. ``slots`` 0 takes one a core. ``python`` overrides what is found."""
+    """Where candidates run. ``slots`` 0 takes one a core. ``python`` overrides what is found.
+
+    ``idle_seconds``: warm containers that judged nothing for so long are ended; 0 is never.
+    """
 
     slots: int = 0
     memory: int = 2048
     python: str = ""
+    idle_seconds: float = 600.0
 
 
 class RefineSettings(Value, frozen=True):

@@ -259,6 +259,7 @@ def _sandbox(root: str, settings: UserSettings) -> Sandbox:
         python=settings.sandbox.python or None,
         width=width,
         memory_mib=settings.sandbox.memory,
+        idle_seconds=settings.sandbox.idle_seconds,
     )
 
 

@@ -68,7 +68,12 @@ class Engine:
             except (DockerException, RequestException, OSError) as error:
                 problem, mend = _explain(error, self.address)
                 raise SandboxUnavailable(problem, mend=mend) from error
+            self._url = url
             self._undo = undo.pop_all()
+
+    def knock(self) -> None:
+        """Raise ``OSError`` when nobody is there any more: docker-py would leak what it tried."""
+        _knock(self._url)
 
     def close(self) -> None:
         """Let go of the connection. May be called twice."""

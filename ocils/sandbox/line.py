@@ -73,6 +73,13 @@ class Line:
             finally:
                 self._sending.release()
 
+    def is_lost(self) -> bool:
+        """Tell whether the other end has closed the line. Only while nobody hears; never raises."""
+        try:
+            return bool(self._readable.poll(0)) and not self._socket.recv(1, socket.MSG_PEEK)
+        except (OSError, ValueError):
+            return True
+
     def hear(self, seconds: float) -> Message:
         """Return the next frame. Raises ``SlotLost`` at the end, or when none comes in time."""
         until = time.monotonic() + seconds
