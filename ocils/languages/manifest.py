@@ -103,12 +103,13 @@ class Ids(Value, frozen=True):
 
     ``file`` is where the file comes from: "command" (one command runs one file), the attribute
     "file" or "classname" of the case, or the "suite" around it. ``suites`` says that names of the
-    suites within that belong to the id.
+    suites within that belong to the id. ``quoted`` says that quotes in names come escaped twice.
     """
 
     file: Literal["command", "file", "classname", "suite"]
     suites: bool = True
     glue: str = " > "
+    quoted: bool = False
 
 
 class Sayings(Value, frozen=True):
@@ -139,6 +140,7 @@ class Runner(Value, frozen=True):
     ``program`` is looked up on the user's PATH (never in the workspace), and the folder that it is
     installed in is mounted, read-only, as are ``folders`` of the workspace that are no part of a
     snapshot. ``judged`` are suffixes of files that a candidate may not write.
+    ``named`` is found in the text of test files whose tests have names of their own.
     ``verified`` says whether we ran it ourselves; ``needs`` what must be installed.
     """
 
@@ -151,6 +153,7 @@ class Runner(Value, frozen=True):
     each: Literal["file", "all"] = "all"
     tests: str = ""
     one: tuple[str, ...] = ()
+    named: str = ""
     written: str = ""
     environment: dict[str, str] = msgspec.field(default_factory=dict)
     folders: tuple[str, ...] = ()

@@ -23,8 +23,13 @@ SYSTEM = ("/usr/bin", "/usr/sbin", "/usr/share", "/usr/include", "/usr/libexec",
 MERGED = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 
 
-def host_runtime(root: str, python: str, environ: Mapping[str, str]) -> HostRuntime:
-    """Plan the containers of the workspace at ``root``. Raises ``SandboxUnavailable``."""
+def host_runtime(
+    root: str, python: str, environ: Mapping[str, str], more: Iterable[str] = ()
+) -> HostRuntime:
+    """Plan the containers of the workspace at ``root``. Raises ``SandboxUnavailable``.
+
+    ``more`` are further folders to mount, where nothing speaks against them.
+    """
     root = os.path.realpath(root)
     home = os.path.realpath(environ.get("HOME") or os.path.expanduser("~"))
     if root == "/" or _is_above(root, home):
@@ -51,6 +56,13 @@ def host_runtime(root: str, python: str, environ: Mapping[str, str]) -> HostRunt
             refused.append(f"{place}: {why}")
         elif place in ("/usr", "/usr/local"):
             continue
+        else:
+            mounts[place] = os.path.realpath(place)
+    for place in more:
+        if place in ("/usr", "/usr/local") or _covered(place, mounts):
+            continue
+        if why := _why_not(place, root, home, sockets):
+            refused.append(f"{place}: {why}")
         else:
             mounts[place] = os.path.realpath(place)
     return HostRuntime(

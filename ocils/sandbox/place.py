@@ -49,7 +49,11 @@ class Place(Protocol):
 def open_place(root: str, choice: Choice, environ: Mapping[str, str]) -> Place:
     """Make the place that ``choice`` names ready. Raises ``SandboxUnavailable``."""
     # What is wrong with the workspace is said before what is wrong with the engine.
-    planned = host_runtime(root, choice.python, environ) if choice.runtime == "host" else None
+    planned = (
+        host_runtime(root, choice.python, environ, choice.mounts)
+        if choice.runtime == "host"
+        else None
+    )
     engine = Engine(environ)
     try:
         sweep(engine.client)

@@ -23,7 +23,10 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import SandboxUnavailable
 from ocils.domain.judging import CaseResult, Killed, Level, Plan, Unjudged, Verdict
 from ocils.domain.text import Edit, Snapshot
+from ocils.languages.manifest import Runner
 from ocils.sandbox.changes import changed_files
+from ocils.sandbox.commanded import CommandedReport, ordered
+from ocils.sandbox.commands import equipped
 from ocils.sandbox.line import SlotLost
 from ocils.sandbox.report import Report
 from ocils.sandbox.runtime import Choice
@@ -53,7 +56,8 @@ class DockerSandbox:
 
     Starts nothing until first used. ``choice`` is the user's runtime; ``python``, a short way of
     it, overrides the workspace's own interpreter in the host runtime. ``width`` is at most the number of cores, ``memory_mib`` is each container's limit, ``environ`` is where
-    the engine's address, the home and the locale come from.
+    the engine's address, the home and the locale come from. With a ``runner`` another language's
+    tests are judged, by its command.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class DockerSandbox:
         memory_mib: int = 2048,
         environ: Mapping[str, str] | None = None,
         idle_seconds: float = 600.0,
+        runner: Runner | None = None,
     ) -> None:
         self.why_not_l2 = ""
         """Why the last candidate was not judged in a collected suite, for logs; "" when it was, or when
@@ -74,7 +79,13 @@ class DockerSandbox:
         self._width = max(1, min(width or cores, cores))
         self._choice = choice or Choice(python=python or "")
         environ = os.environ if environ is None else environ
-        self._slots = Slots(root, self._choice, memory_mib, environ, idle_seconds)
+        self._runner = runner
+        self._program = ""
+        if runner is not None:
+            self._choice, self._program = equipped(self._choice, runner, root, environ)
+        self._slots = Slots(
+            root, self._choice, memory_mib, environ, idle_seconds, runner.judged if runner else ()
+        )
         self._gate = asyncio.Semaphore(self._width)
         self._warming = asyncio.Lock()
         self._threads = ThreadPoolExecutor(2 * self._width + 2, thread_name_prefix="ocils-slot")
@@ -241,12 +252,24 @@ class DockerSandbox:
     async def _judge_in(self, slot: Slot, job: _Job) -> bool:
         """Settle ``job`` in ``slot``; returns whether the slot can be used again."""
         original = not job.files and not job.plan.fresh
-        harvest = original and self._slots.unknown(job.snapshot)
+        harvest = original and self._slots.unknown(job.snapshot) and self._runner is None
         nonce = secrets.token_hex(16)
         edited = [f"{job.snapshot.root}/{path}" for path in job.files]
-        report = Report(nonce, job.plan, edited)
+        report: Report | CommandedReport = Report(nonce, job.plan, edited)
+        commands = None
+        if self._runner is not None:
+            asked = (job.plan, job.snapshot, tuple(job.files))
+            report, commands = ordered(self._runner, self._program, *asked, nonce)
         outcome = await self._in_thread(
-            slot.run, job.plan, job.files, report, nonce, job.seen, job.stop, harvest=harvest
+            slot.run,
+            job.plan,
+            job.files,
+            report,
+            nonce,
+            job.seen,
+            job.stop,
+            harvest=harvest,
+            commands=commands,
         )
         self.why_not_l2 = outcome.why_not_l2
         job.settle(_with_level(report.verdict(outcome.end), outcome.level))

@@ -20,6 +20,7 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import SandboxUnavailable
 from ocils.domain.judging import CaseResult, Level, Plan
 from ocils.domain.text import Entry, Snapshot
+from ocils.sandbox.commanded import CommandedReport
 from ocils.sandbox.line import START_SECONDS, Line, SlotLost
 from ocils.sandbox.report import OUTPUT_CAP, End, Report
 from ocils.sandbox.runtime import Runtime
@@ -29,6 +30,7 @@ LEVELS: tuple[Level, ...] = ("L0", "L1", "L2")
 ZYGOTE_SECONDS = 60.0
 GRACE_SECONDS = 15.0
 REPORT_CAP = 64 * MIB
+_FILE_PATIENCE = 3
 
 
 class Priming(Value, frozen=True):
@@ -76,8 +78,11 @@ class Slot:
         """Tell whether the container went away while nothing was asked of it."""
         return self._line.is_lost()
 
-    def fill(self, snapshot: Snapshot) -> None:
-        """Make the tree equal to ``snapshot``; only what differs from the last one is sent."""
+    def fill(self, snapshot: Snapshot, judged: Sequence[str] = ()) -> None:
+        """Make the tree equal to ``snapshot``; only what differs from the last one is sent.
+
+        Files that end in one of ``judged`` are not the candidate's to write, nor are Python's.
+        """
         known: Mapping[str, Entry] = {}
         if self.snapshot is not None:
             known = {each.path: each for each in self.snapshot.entries}
@@ -88,7 +93,8 @@ class Slot:
         if changed or gone:
             heads = [[e.path, e.kind, e.mode, e.mtime_ns, e.link, len(e.data)] for e in changed]
             data = b"".join(each.data for each in changed)
-            self._ask({"op": "tree", "entries": heads, "gone": gone, "size": len(data)}, data)
+            message = {"op": "tree", "entries": heads, "gone": gone, "size": len(data)}
+            self._ask({**message, "judged": list(judged)}, data)
         self.snapshot = snapshot
         self._last = ""
 
@@ -161,21 +167,28 @@ class Slot:
         self,
         plan: Plan,
         files: Mapping[str, bytes],
-        report: Report,
+        report: Report | CommandedReport,
         nonce: str,
         seen: Callable[[CaseResult], None],
         stop: CancelToken,
         *,
         harvest: bool = False,
+        commands: Mapping[str, Any] | None = None,
     ) -> Outcome:
         """Judge one candidate; ``files`` are its changed files, by relative path.
+
+        ``commands`` are run instead of pytest (``commanded.py``).
 
         Raises ``SlotLost`` when the container goes away in the middle.
         """
         level = self.level or 0
         if plan.fresh or plan.seed != 0:
             level = 0  # a fork keeps the zygote's hash seed
-        command = self._command(plan, files, nonce, level, harvest)
+        command = self._command(plan, files, nonce, 0 if commands else level, harvest)
+        if commands:
+            command["request"]["commands"] = commands
+            # Whole files are reported, not tests.
+            command["quiet"] = _FILE_PATIENCE * plan.quiet
         patience = plan.seconds + GRACE_SECONDS
         if "collect" in command:
             patience += plan.seconds  # what collecting may take, and it may be in vain

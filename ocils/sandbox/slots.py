@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ocils.domain.errors import SandboxUnavailable
 from ocils.domain.text import Snapshot
@@ -37,6 +37,7 @@ class Slots:
         memory_mib: int,
         environ: Mapping[str, str],
         idle_seconds: float = 0.0,
+        judged: Sequence[str] = (),
     ) -> None:
         self.isolation = ""
         self._root = root
@@ -47,6 +48,7 @@ class Slots:
         self._preparing = threading.Lock()
         self._place: Place | None = None
         self._idle_seconds = idle_seconds
+        self._judged = judged
         self._used = time.monotonic()
         self._looked = 0.0
         self._installed = ""
@@ -67,7 +69,7 @@ class Slots:
         slot = slot or self._start(snapshot)
         try:
             if slot.snapshot is None or slot.snapshot.hash != snapshot.hash:
-                slot.fill(snapshot)
+                slot.fill(snapshot, self._judged)
             priming = None if fresh else self._priming
             if priming is not None and priming is not slot.primed:
                 slot.prime(priming)

@@ -47,6 +47,10 @@ def live(request: int, report: int, output: int, settings: dict[str, Any]) -> No
         os.environ.update(order["env"])
         os.umask(0o022)
         os.chdir(settings["root"])
+        if order.get("commands"):
+            from . import commanded
+
+            leave(commanded.run(order, report, settings))
         if order["level"] == 0:
             _execute(order, report, settings)
         status = run(order, report, settings)

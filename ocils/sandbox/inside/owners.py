@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Iterator, List, Sequence
 
 SOURCES = 61001
 CANDIDATE = 61002
@@ -22,9 +22,18 @@ without a capability, and a candidate can neither trace nor signal it."""
 JUDGED = (".py", ".pyi", ".pyx", ".toml", ".cfg", ".ini", ".pth", ".pyc")
 
 
+_also: List[str] = []
+
+
+def judge_also(suffixes: Sequence[str]) -> None:
+    """Take files that end so for judged ones too: another language's sources."""
+    _also[:] = suffixes
+
+
 def owner_of(path: str) -> int:
     """Return who owns the file at ``path`` (relative to the root): judged files are not the candidate's."""
-    return SOURCES if path.endswith(JUDGED) or path.startswith(".git/") else CANDIDATE
+    judged = path.endswith(JUDGED) or path.startswith(".git/") or path.endswith(tuple(_also))
+    return SOURCES if judged else CANDIDATE
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from . import processes
 from .child import REFUSED
 from .entries import Entry
 from .frames import Host, Message
+from .owners import judge_also
 from .running import Run
 from .scratch import Scratch
 from .suite import Suite
@@ -98,6 +99,7 @@ class Supervisor:
 
     def _fill(self, command: Message) -> None:
         raw = self._host.raw(command["size"])
+        judge_also(command["judged"])
         entries = []
         at = 0
         for path, kind, mode, mtime, link, size in command["entries"]:
