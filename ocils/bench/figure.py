@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -55,6 +55,19 @@ class Bench:
             shutil.copytree(self._checkout / "tests" / "workspaces" / name, folder, ignore=ignored)
         workspace = self._house.workspace(str(folder))
         return workspace, await workspace.snapshot(), self._house.ports(workspace.root)
+
+    async def like(
+        self, name: str, copy: str, before: Mapping[str, str] | None = None
+    ) -> tuple[Snapshot, Ports]:
+        """Copy one of the test workspaces under another name, with text in front of some files."""
+        folder = self._scratch / copy
+        ignored = shutil.ignore_patterns("__pycache__", ".pytest_cache")
+        if not folder.exists():
+            shutil.copytree(self._checkout / "tests" / "workspaces" / name, folder, ignore=ignored)
+            for path, text in (before or {}).items():
+                (folder / path).write_text(text + (folder / path).read_text())
+        workspace = self._house.workspace(str(folder))
+        return await workspace.snapshot(), self._house.ports(workspace.root)
 
     @property
     def record(self) -> Path:

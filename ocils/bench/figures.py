@@ -17,7 +17,16 @@ from ocils.bench.figures_editor import (
     keystroke_parse_p99_ms,
     server_start_s,
 )
-from ocils.bench.figures_loop import mended_share, score_64_s, verdict_l1_small
+from ocils.bench.figures_loop import mended_share, score_64_s
+from ocils.bench.figures_sandbox import (
+    verdict_l1_heavy,
+    verdict_l1_small,
+    verdict_l2_heavy,
+    verdict_l2_small,
+    verdicts_64_over_host,
+    warm_memory_mib,
+    warmup_host_runs,
+)
 from ocils.domain.base import Value
 from ocils.domain.errors import OcilsError, UsageError
 
@@ -28,7 +37,13 @@ FIGURES: Mapping[str, Measure] = {
     "server_start_s": server_start_s,
     "code_action_p99_ms": code_action_p99_ms,
     "score_64_s": score_64_s,
+    "verdict_l2_small": verdict_l2_small,
+    "verdict_l2_heavy": verdict_l2_heavy,
     "verdict_l1_small": verdict_l1_small,
+    "verdict_l1_heavy": verdict_l1_heavy,
+    "verdicts_64_over_host": verdicts_64_over_host,
+    "warmup_host_runs": warmup_host_runs,
+    "warm_memory_mib": warm_memory_mib,
     "mended_share": mended_share,
 }
 

@@ -1,83 +1,25 @@
-"""What a verdict, a ranking and a whole search cost, and how often the search succeeds.
+"""What a ranking and a whole search cost, and how often the search succeeds.
 
 Not covered: the whole measurement of the demo's project (``measure``).
 """
 
 from __future__ import annotations
 
-import asyncio
 import statistics
-import sys
 import time
-from pathlib import Path
 
 from ocils.bench.demo import drawn_from
 from ocils.bench.figure import Bench, Figure
 from ocils.bench.mend import Mended, mend, read_record
 from ocils.bench.mutants import mutants_of, spread
 from ocils.domain.cancel import CancelToken
-from ocils.domain.errors import UsageError
-from ocils.domain.judging import Passed, Plan
 from ocils.domain.model import Infill
 from ocils.domain.session import Limits
 from ocils.domain.target import Context, Hole
-from ocils.domain.text import Edit, Snapshot, Span, apply_edits
+from ocils.domain.text import Snapshot, apply_edits
 from ocils.ports import Ports
 from ocils.prompt import infill
 from ocils.source.target import SourceTree, locate
-
-
-async def verdict_l1_small(bench: Bench, rounds: int = 24) -> Figure:
-    """One warm verdict on nine tests, over a plain pytest of the same tests on the host."""
-    workspace, clean, ports = await bench.workspace("basket")
-    path = Path(workspace.root) / "shop" / "pricing.py"
-    document = clean.document(str(path))
-    assert document is not None  # the workspace is ours
-    old = b"cents > FREE_DELIVERY_FROM"
-    at = document.data.index(old)
-    edits = [
-        # Each round's text is new to both arms, so that neither lives on a cache of the last.
-        (Edit(str(path), Span(at, at + len(old)), f"cents >= FREE_DELIVERY_FROM + {n} - {n}"),)
-        for n in range(rounds + 3)
-    ]
-    cancel = CancelToken()
-    await ports.sandbox.warm(clean, cancel)
-    ids = tuple(case.test for case in (await ports.sandbox.judge(clean, (), Plan(), cancel)).cases)
-    ours, plain = [], []
-    for edit in edits:
-        started = time.perf_counter()
-        verdict = await ports.sandbox.judge(clean, edit, Plan(tests=ids), cancel)
-        ours.append(time.perf_counter() - started)
-        if not isinstance(verdict, Passed):
-            raise UsageError(f"the right edit was judged {verdict}")
-        path.write_bytes(apply_edits(document, edit).data)
-        started = time.perf_counter()
-        done = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "pytest", "-q", "tests/test_pricing.py",
-            cwd=workspace.root,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        if await done.wait():
-            raise UsageError("the right edit is not green on the host")
-        plain.append(time.perf_counter() - started)
-    path.write_bytes(document.data)
-    one, two = statistics.median(ours[3:]), statistics.median(plain[3:])
-    return Figure(
-        "verdict_l1_small",
-        round(one / two, 3),
-        "ratio",
-        "lower",
-        {
-            "verdict_ms": round(one * 1000, 1),
-            "host_pytest_ms": round(two * 1000, 1),
-            "tests": len(ids),
-            "rounds": rounds,
-            "arms": "in turn",
-            "isolation": ports.sandbox.isolation,
-        },
-    )
 
 
 async def score_64_s(bench: Bench, rounds: int = 5) -> Figure:

@@ -17,7 +17,14 @@ from ocils.bench.figures_editor import (
     keystroke_parse_p99_ms,
     server_start_s,
 )
-from ocils.bench.figures_loop import score_64_s, verdict_l1_small
+from ocils.bench.figures_loop import score_64_s
+from ocils.bench.figures_sandbox import (
+    verdict_l1_small,
+    verdict_l2_heavy,
+    verdicts_64_over_host,
+    warm_memory_mib,
+    warmup_host_runs,
+)
 from ocils.bench.long_file import long_file
 from ocils.domain.errors import SandboxUnavailable, UsageError
 from ocils.wiring import House, build
@@ -86,15 +93,31 @@ async def test_a_verdict_is_measured_and_leaves_the_workspace_as_it_was(
 ) -> None:
     try:
         figure = await verdict_l1_small(bench, 2)
-        workspace, clean, _ = await bench.workspace("basket")
+        clean, _ = await bench.like("basket", "small")
     finally:
         await house.close()
     assert figure.conditions["tests"] == 9
+    assert figure.conditions["level"] == "L1"
     assert 0 < figure.value < 1
-    document = clean.document(f"{workspace.root}/shop/pricing.py")
+    document = clean.document(f"{clean.root}/shop/pricing.py")
     original = ROOT / "tests" / "workspaces" / "basket" / "shop" / "pricing.py"
     assert document is not None
     assert document.data == original.read_bytes()
+
+
+@pytest.mark.docker
+async def test_what_a_sandbox_costs_is_measured(bench: Bench, house: House) -> None:
+    try:
+        heavy = await verdict_l2_heavy(bench, 2)
+        many = await verdicts_64_over_host(bench, 1, candidates=4)
+        warm = await warmup_host_runs(bench, 1)
+        memory = await warm_memory_mib(bench, 1)
+    finally:
+        await house.close()
+    assert (heavy.conditions["level"], heavy.conditions["imports"]) == ("L2", "numpy")
+    assert many.value > 0
+    assert warm.value > 0
+    assert memory.conditions["slot_mib"] != 0
 
 
 @pytest.mark.model
