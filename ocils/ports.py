@@ -8,8 +8,10 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Protocol
 
 from ocils.domain.cancel import CancelToken
+from ocils.domain.events import Need, Preparing
 from ocils.domain.judging import CaseResult, Plan, Verdict
 from ocils.domain.model import Infill, Manifest, Prompt, Reply, Sampling
+from ocils.domain.packages import PackageOffer
 from ocils.domain.session import Session
 from ocils.domain.text import Document, Edit, Snapshot
 
@@ -98,6 +100,34 @@ class Sandbox(Protocol):
 
     async def close(self) -> None:
         """End every container of this workspace."""
+        ...
+
+
+class Packages(Protocol):
+    """What the tests of one workspace lack, and installing it where the user agrees.
+
+    Judged runs never have a network; installing is a step of its own, whose outcome they then see
+    read-only, behind everything that the environment holds.
+    """
+
+    async def look_up(self, need: Need) -> PackageOffer:
+        """Say what would meet ``need``, and what settings and earlier answers say to that.
+
+        Reads files and starts nothing. Raises ``SandboxUnavailable`` without an interpreter.
+        """
+        ...
+
+    def install(self, offer: PackageOffer, cancel: CancelToken) -> AsyncGenerator[Preparing, None]:
+        """Install what the user agreed to, telling how it goes, and remember the yes.
+
+        Nothing is downloaded where it was installed before. Raises ``PackageUnavailable`` and
+        ``SandboxUnavailable``; then, and when ``cancel`` is flipped, nothing is left behind. The
+        sandbox has to be made anew to see what was installed.
+        """
+        ...
+
+    async def refuse(self, offer: PackageOffer) -> None:
+        """Remember that the user never wants this in this workspace."""
         ...
 
 

@@ -61,6 +61,17 @@ class EditorSettings(Value, frozen=True):
     proposal: Literal["ask", "apply"] = "ask"
 
 
+class PackagesSettings(Value, frozen=True):
+    """Whether packages that the tests lack are installed, into a layer of their own.
+
+    "ask" before each, "never", or "allowlist": those in ``allow`` (and what they need) without
+    asking, nothing else.
+    """
+
+    install: Literal["ask", "never", "allowlist"] = "ask"
+    allow: tuple[str, ...] = ()
+
+
 class UserSettings(Value, frozen=True):
     """What the user may set: ``settings.toml`` in their config folder, or their editor."""
 
@@ -68,6 +79,7 @@ class UserSettings(Value, frozen=True):
     sandbox: SandboxSettings = SandboxSettings()
     refine: RefineSettings = RefineSettings()
     editor: EditorSettings = EditorSettings()
+    packages: PackagesSettings = PackagesSettings()
     record: bool = True
 
 

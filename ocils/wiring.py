@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import platformdirs
@@ -22,8 +23,12 @@ from ocils.domain.errors import InvalidSettings, OcilsError
 from ocils.domain.model import Manifest
 from ocils.domain.session import Session
 from ocils.domain.text import Document
-from ocils.ports import Engine, Ports, Recorder, Sandbox, Workspace
+from ocils.ports import Engine, Packages, Ports, Recorder, Sandbox, Workspace
 from ocils.settings import UserSettings, WorkspaceSettings, load_user, load_workspace, parse
+
+
+if TYPE_CHECKING:
+    from ocils.sandbox.packages.installer import WorkspacePackages
 
 
 class Check(Value, frozen=True):
@@ -56,6 +61,7 @@ class House:
         *,
         engine: Callable[[UserSettings], Engine] | None = None,
         sandbox: Callable[[str, UserSettings], Sandbox] | None = None,
+        packages: Callable[[str, UserSettings], Packages] | None = None,
         recorder: Callable[[UserSettings], Recorder] | None = None,
         problem: InvalidSettings | None = None,
     ) -> None:
@@ -64,6 +70,7 @@ class House:
         self._file_settings = settings
         self._make_engine = engine or _engine
         self._make_sandbox = sandbox or _sandbox
+        self._make_packages = packages or _packages
         self._make_recorder = recorder or _recorder
         self._engine: Engine | None = None
         self._sandboxes: dict[str, Sandbox] = {}
@@ -91,6 +98,18 @@ class House:
         if root not in self._sandboxes:
             self._sandboxes[root] = self._make_sandbox(root, self.settings)
         return Ports(self._engine, self._sandboxes[root], self._make_recorder(self.settings))
+
+    def packages(self, root: str) -> Packages:
+        """Return what looks up and installs the packages that a workspace's tests lack."""
+        return self._make_packages(root, self.settings)
+
+    def renew(self, root: str) -> None:
+        """Let the next use of a workspace make its sandbox anew: a package was installed.
+
+        What runs in the old one is not disturbed.
+        """
+        if root in self._sandboxes:
+            self._retired.append(self._sandboxes.pop(root))
 
     def configure(self, table: object) -> None:
         """Lay an editor's settings over the user's file. Raises ``InvalidSettings``.
@@ -250,13 +269,30 @@ def _engine(settings: UserSettings) -> Engine:
     return CTranslate2Engine(model, threads=threads, idle_seconds=settings.model.idle_seconds)
 
 
+def _packages(root: str, settings: UserSettings) -> WorkspacePackages:
+    from ocils.sandbox.packages.installer import Policy, Store, WorkspacePackages
+    from ocils.sandbox.runtime import Choice
+
+    return WorkspacePackages(
+        root,
+        Choice(python=settings.sandbox.python),
+        Policy(settings.packages.install, settings.packages.allow),
+        Store(
+            str(platformdirs.user_state_path("ocils") / "packages"),
+            str(platformdirs.user_cache_path("ocils") / "packages"),
+        ),
+    )
+
+
 def _sandbox(root: str, settings: UserSettings) -> Sandbox:
     from ocils.sandbox.pool import DockerSandbox
+    from ocils.sandbox.runtime import Choice
 
+    layer = _packages(root, settings).layer()
     width = settings.sandbox.slots or os.cpu_count() or 1
     return DockerSandbox(
         root,
-        python=settings.sandbox.python or None,
+        choice=Choice(python=settings.sandbox.python, layer=layer),
         width=width,
         memory_mib=settings.sandbox.memory,
         idle_seconds=settings.sandbox.idle_seconds,

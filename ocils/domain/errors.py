@@ -13,7 +13,8 @@ The tree::
     └── EnvironmentProblem    the machine lacks something (exit code 3)
         ├── ModelMissing      no model folder, or its manifest is absent
         ├── ModelDamaged      a checksum, the vocabulary or the manifest does not fit
-        └── SandboxUnavailable  no engine, no permission, or a container that will not start
+        ├── SandboxUnavailable  no engine, no permission, or a container that will not start
+        └── PackageUnavailable  a package cannot be installed: no network, no wheel, a wrong digest
 
 Messages are lowercase, say what happened, and carry ``mend``: one sentence on what to do.
 """
@@ -75,3 +76,7 @@ class ModelDamaged(EnvironmentProblem):
 
 class SandboxUnavailable(EnvironmentProblem):
     """No container can be started."""
+
+
+class PackageUnavailable(EnvironmentProblem):
+    """A package that the tests lack cannot be installed."""

@@ -20,6 +20,7 @@ from ocils.sandbox.engine import Engine
 from ocils.sandbox.host import host_runtime
 from ocils.sandbox.image import ensure_image
 from ocils.sandbox.owner import sweep
+from ocils.sandbox.packages.mounted import with_layer
 from ocils.sandbox.runtime import Choice, ContainerRuntime, HostRuntime, Runtime
 from ocils.sandbox.slot import Slot
 
@@ -54,6 +55,7 @@ def open_place(root: str, choice: Choice, environ: Mapping[str, str]) -> Place:
         if choice.runtime == "host"
         else None
     )
+    planned = with_layer(planned, choice.layer) if planned else None
     engine = Engine(environ)
     try:
         sweep(engine.client)

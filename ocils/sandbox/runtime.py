@@ -28,12 +28,14 @@ class Choice(Value, frozen=True):
     ``python`` is an interpreter's path (in the image for ``image``), or nothing to have it found.
     ``image`` is an image's name, or the absolute path of a Dockerfile or a ``devcontainer.json``.
     ``mounts`` are further folders that the host runtime mounts, read-only: a test runner's.
+    ``layer`` is the import root of the packages that they agreed to have installed, or nothing.
     """
 
     runtime: RuntimeName = "host"
     python: str = ""
     image: str = ""
     mounts: tuple[str, ...] = ()
+    layer: str = ""
 
 
 class HostRuntime(Value, frozen=True):

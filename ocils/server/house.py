@@ -10,7 +10,7 @@ from typing import Protocol
 from ocils.domain.model import Manifest
 from ocils.domain.session import Session
 from ocils.domain.text import Document
-from ocils.ports import Ports, Workspace
+from ocils.ports import Packages, Ports, Workspace
 from ocils.settings import UserSettings, WorkspaceSettings
 
 
@@ -32,6 +32,14 @@ class House(Protocol):
 
     def ports(self, root: str) -> Ports:
         """Return the ports of a workspace, the same at every call. Raises ``OcilsError``."""
+        ...
+
+    def packages(self, root: str) -> Packages:
+        """Return what looks up and installs the packages that a workspace's tests lack."""
+        ...
+
+    def renew(self, root: str) -> None:
+        """Let the next use of a workspace see what was installed; what runs is not disturbed."""
         ...
 
     def configure(self, settings: dict[str, object]) -> None:

@@ -18,6 +18,7 @@ import traceback
 import types
 from typing import Any, NoReturn
 
+from .layer import extend_path
 from .owners import CANDIDATE
 
 PR_SET_DUMPABLE = 4
@@ -65,6 +66,7 @@ def fresh() -> NoReturn:
     try:
         sys.path.remove("/runner")
         sys.path[:] = [each for each in sys.path if each]
+        extend_path()
         report = int(sys.argv[2])
         os.set_inheritable(report, False)
         with os.fdopen(int(sys.argv[1]), "rb") as file:

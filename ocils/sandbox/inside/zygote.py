@@ -24,6 +24,7 @@ from typing import Any, Sequence
 
 from . import child, loaded
 from .frames import Message
+from .layer import extend_path
 
 PR_SET_DUMPABLE = 4
 WARM = "/tmp/.ocils-warm"
@@ -133,6 +134,7 @@ def main() -> None:
     line = socket.socket(fileno=settings["line"])
     line.set_inheritable(False)
     sys.path[:] = [each for each in sys.path if each not in ("", "/runner")]
+    extend_path()
     sys.argv = [""]
     problem = load_pytest() if settings["warm"] else ""
     if settings["rehearse"] and "pytest" in sys.modules:
