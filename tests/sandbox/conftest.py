@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import compileall
 import importlib.util
+import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from ocils.sandbox.inside.owners import CANDIDATE
+from ocils.sandbox.inside.tree import Tree
+
+from .grove import ENTRIES
 from .yard import Files, Yard
 
 PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py")
@@ -121,3 +127,20 @@ async def make(tmp_path: Path, environment: str) -> AsyncIterator[Maker]:
     yield of
     for each in made:
         await each.sandbox.close()
+
+
+@pytest.fixture
+def slot_root() -> Iterator[Path]:
+    """A folder that the candidate owns and can reach, as the slot's is."""
+    place = Path(tempfile.mkdtemp(prefix="ocils-tree-", dir="/tmp"))
+    os.chown(place, CANDIDATE, CANDIDATE)
+    place.chmod(0o755)
+    yield place
+    shutil.rmtree(place)
+
+
+@pytest.fixture
+def slot_tree(slot_root: Path) -> Tree:
+    tree = Tree(str(slot_root))
+    tree.fill(ENTRIES, [])
+    return tree

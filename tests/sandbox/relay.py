@@ -54,7 +54,8 @@ class Relay:
         finally:
             for each in pipes:
                 each.cancel()
-            await asyncio.gather(*pipes, return_exceptions=True)
+            with contextlib.suppress(asyncio.CancelledError):  # cut once more
+                await asyncio.wait(pipes)
             for each_writer in (writer, there_writer):
                 each_writer.transport.abort()
             self._tasks.discard(task)

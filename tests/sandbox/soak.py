@@ -181,6 +181,7 @@ async def soak(root: Path, python: str, count: int, *, seed: int = 1) -> dict[st
     choose = random.Random(seed)
     tests = tuple(TestId(f"tests/test_shop.py::test_price[{p}]") for p in (0, 10, 50))
     came: Counter[str] = Counter()
+    why: Counter[str] = Counter()
     wrong: list[str] = []
     started, early = time.monotonic(), (0.0, 0)
     numbers = iter(range(count))
@@ -197,13 +198,15 @@ async def soak(root: Path, python: str, count: int, *, seed: int = 1) -> dict[st
             strikes.add(asyncio.create_task(saboteur.strike()))
             try:
                 verdict = await sandbox.judge(snapshot, edits, plan, CancelToken())
-            except SandboxUnavailable:
+            except SandboxUnavailable as problem:
                 came["unavailable"] += 1
+                why[problem.message[-200:]] += 1
                 continue
             if is_right(kind, number, verdict):
                 came["right"] += 1
             elif isinstance(verdict, Unjudged):
                 came["unjudged"] += 1
+                why[f"{verdict.why}: {verdict.detail[-200:]}"] += 1
             elif (
                 isinstance(verdict, Killed)
                 and verdict.detail == "signal 9"
@@ -234,6 +237,7 @@ async def soak(root: Path, python: str, count: int, *, seed: int = 1) -> dict[st
         **came,
         "lost": count - sum(came.values()) - len(wrong),
         "mixed up": wrong,
+        "why not": dict(why.most_common(5)),
         "killed": dict(saboteur.done),
         "orphans": containers() - before,
         "memory grew by MiB": round(late[0] - early[0], 1),

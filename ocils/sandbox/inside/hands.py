@@ -56,7 +56,8 @@ class Hands:
         user = owner_of(entry.path) if entry.kind == "file" else CANDIDATE
         with self.open_folder(os.path.dirname(entry.path)):
             known = look(place)
-            if known is not None and (known.st_uid != user or not stat.S_ISREG(known.st_mode)):
+            ours = known is not None and known.st_uid == user and stat.S_ISREG(known.st_mode)
+            if known is not None and not (ours and entry.kind == "file"):
                 clear(place)
             with acting_as(user):
                 if entry.kind == "link":

@@ -174,7 +174,7 @@ class Tree:
         with acting_as(CANDIDATE):
             for folder in self._folders:
                 place = os.path.join(self._hands.absolute(folder), "__pycache__")
-                if f"{folder}/__pycache__" in self._folders or not os.path.isdir(place):
+                if f"{folder}/__pycache__".lstrip("/") in self._folders or not os.path.isdir(place):
                     continue
                 for name in os.listdir(place):
                     path = f"{place}/{name}"
