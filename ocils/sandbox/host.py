@@ -71,7 +71,7 @@ def host_runtime(
         found=found,
         interpreter=interpreter,
         mounts=tuple(sorted(mounts.items())),
-        environ=tuple(sorted(_environ(interpreter, home, environ).items())),
+        environ=tuple(sorted(host_environ(interpreter, home, environ).items())),
         refused=tuple(refused),
     )
 
@@ -145,7 +145,8 @@ def _bound_sockets() -> tuple[str, ...]:
     return tuple(os.path.realpath(f[7]) for f in fields if len(f) == 8 and f[7].startswith("/"))
 
 
-def _environ(interpreter: Interpreter, home: str, environ: Mapping[str, str]) -> dict[str, str]:
+def host_environ(interpreter: Interpreter, home: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for tests that run with this machine's own interpreter."""
     folder = os.path.dirname(interpreter.python)
     found = judged_environ(environ, home)
     found["PATH"] = f"{folder}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"

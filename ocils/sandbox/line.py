@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import ssl
 import struct
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from docker.models.containers import Container
@@ -33,9 +35,11 @@ class Line:
     """Frames to and from PID 1 of a container. Sending is safe from any thread, hearing from one."""
 
     def __init__(self, container: Container) -> None:
-        stream: Any = container.attach_socket(
-            params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        self._begin(
+            container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
         )
+
+    def _begin(self, stream: Any) -> None:
         self._stream = stream
         self._socket: socket.socket = getattr(stream, "_sock", stream)
         # Sends give up at some point, since a paused container reads nothing; hearing polls first.
@@ -75,6 +79,8 @@ class Line:
 
     def is_lost(self) -> bool:
         """Tell whether the other end has closed the line. Only while nobody hears; never raises."""
+        if self._unread() is not None:
+            return False  # there is no peeking into TLS; whoever uses the slot next learns it
         try:
             return bool(self._readable.poll(0)) and not self._socket.recv(1, socket.MSG_PEEK)
         except (OSError, ValueError):
@@ -114,13 +120,21 @@ class Line:
         if left <= 0:
             raise SlotLost(f"the container says nothing; last: {self.errors[-500:]}")
         try:
-            if not self._readable.poll(left * 1000):
+            # TLS may have decrypted more than was asked for; the socket itself has nothing then.
+            if not self._unread() and not self._readable.poll(left * 1000):
                 return
             data = self._socket.recv(CHUNK)
         except (OSError, ValueError) as error:
             raise SlotLost(f"the container is gone: {error}") from error
         if not data:
             raise SlotLost(f"the container ended; last: {self.errors[-500:]}")
+        self._take(data)
+
+    def _unread(self) -> int | None:
+        """Return how many bytes TLS holds back; None without TLS."""
+        return self._socket.pending() if isinstance(self._socket, ssl.SSLSocket) else None
+
+    def _take(self, data: bytes) -> None:
         self._raw += data
         while len(self._raw) >= HEADER.size:
             stream, size = HEADER.unpack_from(self._raw)
@@ -133,3 +147,23 @@ class Line:
                 self._errors += self._raw[HEADER.size : end]
                 del self._errors[:-KEPT_ERRORS]
             del self._raw[:end]
+
+
+class LocalLine(Line):
+    """The line to a process of this machine: a socket without headers; errors go to a file."""
+
+    def __init__(self, near: socket.socket, errors: str) -> None:
+        self._file = errors
+        self._begin(near)
+
+    @property
+    def errors(self) -> str:
+        """What the process wrote to its standard error, the end of it."""
+        try:
+            text = Path(self._file).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return text[-KEPT_ERRORS:]
+
+    def _take(self, data: bytes) -> None:
+        self._out += data

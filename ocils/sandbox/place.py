@@ -21,6 +21,7 @@ from ocils.sandbox.host import host_runtime
 from ocils.sandbox.image import ensure_image
 from ocils.sandbox.owner import sweep
 from ocils.sandbox.packages.mounted import with_layer
+from ocils.sandbox.process import ProcessPlace, process_runtime
 from ocils.sandbox.runtime import Choice, ContainerRuntime, HostRuntime, Runtime
 from ocils.sandbox.slot import Slot
 
@@ -49,6 +50,8 @@ class Place(Protocol):
 
 def open_place(root: str, choice: Choice, environ: Mapping[str, str]) -> Place:
     """Make the place that ``choice`` names ready. Raises ``SandboxUnavailable``."""
+    if choice.runtime == "process":
+        return ProcessPlace(process_runtime(root, choice, environ), environ.get("TMPDIR"))
     # What is wrong with the workspace is said before what is wrong with the engine.
     planned = (
         host_runtime(root, choice.python, environ, choice.mounts)

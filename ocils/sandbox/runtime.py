@@ -3,7 +3,7 @@
 ``host``: containers that see this machine's own interpreter and system folders. ``image``:
 containers of an image that the user named. ``process``: no container and no isolation.
 
-Not covered: planning them (``host.py``, ``derived.py``, ``alone.py``), starting them (``place.py``).
+Not covered: planning them (``host.py``, ``derived.py``, ``process.py``), starting them (``place.py``).
 """
 
 from __future__ import annotations
@@ -122,8 +122,27 @@ class ImageRuntime(Value, frozen=True):
         return f"image runtime: {self.name}, Python {self.version}{lacks}"
 
 
+class ProcessRuntime(Value, frozen=True):
+    """Processes of the user's, without any isolation; only ever by the user's own setting."""
+
+    root: str
+    found: Found
+    environ: tuple[tuple[str, str], ...]
+    environment_inside: str = ""
+
+    @property
+    def python(self) -> str:
+        """The workspace's interpreter."""
+        return self.found.python
+
+    @property
+    def label(self) -> str:
+        """The runtime, for people."""
+        return "process runtime"
+
+
 ContainerRuntime = HostRuntime | ImageRuntime
-Runtime = ContainerRuntime
+Runtime = ContainerRuntime | ProcessRuntime
 
 
 def judged_environ(environ: Mapping[str, str], home: str) -> dict[str, str]:

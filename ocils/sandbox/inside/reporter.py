@@ -29,6 +29,7 @@ class Reporter(Records):
         super().__init__(report, order)
         self._order = order
         self._root: str = settings["root"]
+        self._cache: str = settings.get("cache", "/tmp/.pytest_cache")
         self._environment: str = settings["environment"]
         self._before = frozenset(sys.modules)
         self._phases: list[Any] = []
@@ -46,7 +47,7 @@ class Reporter(Records):
         """Return pytest's arguments; the project's own ``addopts`` come before them."""
         fixed = [
             "-o",
-            "cache_dir=/tmp/.pytest_cache",
+            f"cache_dir={self._cache}",
             f"--rootdir={self._root}",
             f"--maxfail={1 if self._order['stop_early'] else 0}",
         ]
