@@ -116,7 +116,7 @@ def _refine(arguments: argparse.Namespace) -> int:
             raise TargetNotFound(
                 f"no function is named in {name}", mend=f"say {name}::function, or --line N"
             )
-        ports = house.ports(snapshot.root)
+        ports = house.ports(snapshot.root, target.path)
         workspace = house.workspace_settings(snapshot.root)
         session = Session(
             id=uuid.uuid4().hex[:12],
@@ -146,7 +146,8 @@ def _run(arguments: argparse.Namespace) -> int:
         target, snapshot = await _located(house, arguments)
         workspace = house.workspace_settings(snapshot.root)
         paths = tuple(arguments.tests) or workspace.tests
-        events = run_tests(target, snapshot, house.ports(snapshot.root), cancel, paths)
+        path = str(_split(arguments.target)[0])
+        events = run_tests(target, snapshot, house.ports(snapshot.root, path), cancel, paths)
         end, _ = await _narrated(events, arguments, quiet=arguments.json)
         return _exit_code(end)
 

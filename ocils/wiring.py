@@ -19,13 +19,15 @@ import msgspec
 import platformdirs
 
 from ocils.domain.base import Value
-from ocils.domain.errors import InvalidSettings, OcilsError
+from ocils.domain.errors import InvalidSettings, OcilsError, SandboxUnavailable
 from ocils.domain.model import Manifest
 from ocils.domain.session import Session
 from ocils.domain.text import Document
+from ocils.languages import shelf
+from ocils.languages.manifest import PYTHON, LanguageName, Runner
+from ocils.languages.shelf import recognise
 from ocils.ports import Engine, Packages, Ports, Recorder, Sandbox, Workspace
 from ocils.settings import UserSettings, WorkspaceSettings, load_user, load_workspace, parse
-
 
 if TYPE_CHECKING:
     from ocils.sandbox.packages.installer import WorkspacePackages
@@ -69,11 +71,11 @@ class House:
         self._problem = problem
         self._file_settings = settings
         self._make_engine = engine or _engine
-        self._make_sandbox = sandbox or _sandbox
+        self._make_sandbox = _for_python(sandbox) if sandbox else _sandbox
         self._make_packages = packages or _packages
         self._make_recorder = recorder or _recorder
         self._engine: Engine | None = None
-        self._sandboxes: dict[str, Sandbox] = {}
+        self._sandboxes: dict[tuple[str, LanguageName], Sandbox] = {}
         self._workspaces: dict[str, Workspace] = {}
         self._retired: list[Engine | Sandbox] = []
 
@@ -91,13 +93,19 @@ class House:
         """Read what the repository sets, anew each time. Raises ``InvalidSettings``."""
         return load_workspace(root)
 
-    def ports(self, root: str) -> Ports:
-        """Return the ports of a workspace's root."""
+    def ports(self, root: str, path: str = "") -> Ports:
+        """Return the ports of a workspace's root for the language of the file or folder at ``path``.
+
+        Raises ``SandboxUnavailable`` where no test runner of that language is recognised.
+        """
+        from ocils.workspace.paths import language_at
+
+        key = (root, language_at(path or root))
         if self._engine is None:
             self._engine = self._make_engine(self.settings)
-        if root not in self._sandboxes:
-            self._sandboxes[root] = self._make_sandbox(root, self.settings)
-        return Ports(self._engine, self._sandboxes[root], self._make_recorder(self.settings))
+        if key not in self._sandboxes:
+            self._sandboxes[key] = self._make_sandbox(root, self.settings, key[1])
+        return Ports(self._engine, self._sandboxes[key], self._make_recorder(self.settings))
 
     def packages(self, root: str) -> Packages:
         """Return what looks up and installs the packages that a workspace's tests lack."""
@@ -108,8 +116,8 @@ class House:
 
         What runs in the old one is not disturbed.
         """
-        if root in self._sandboxes:
-            self._retired.append(self._sandboxes.pop(root))
+        if (root, PYTHON) in self._sandboxes:
+            self._retired.append(self._sandboxes.pop((root, PYTHON)))
 
     def configure(self, table: object) -> None:
         """Lay an editor's settings over the user's file. Raises ``InvalidSettings``.
@@ -224,15 +232,30 @@ def _check_container() -> Check:
 
 def _check_workspace(settings: UserSettings, path: str) -> Check:
     from ocils.sandbox.environments import find_environment
-    from ocils.workspace.paths import find_root
+    from ocils.workspace.paths import find_root, language_at
 
     root = find_root(path)
+    language = language_at(path)
+    if language != PYTHON:
+        return _check_runner(root, language)
     try:
         load_workspace(root)
         python = settings.sandbox.python or find_environment(root).python
     except OcilsError as problem:
         return Check("workspace", False, problem.message, problem.mend)
     return Check("workspace", True, f"{root}, tests run with {python}")
+
+
+def _check_runner(root: str, language: LanguageName) -> Check:
+    from ocils.sandbox.commands import find_program
+
+    try:
+        runner = _runner(root, language)
+        program = find_program(runner, root, os.environ).path
+    except OcilsError as problem:
+        return Check("workspace", False, problem.message, problem.mend)
+    doubt = "" if runner.verified else f"; never tried by us: it needs {runner.needs}"
+    return Check("workspace", True, f"{root}, tests run with {runner.name} ({program}){doubt}")
 
 
 def _check_model(settings: UserSettings) -> tuple[Check, ...]:
@@ -284,7 +307,31 @@ def _packages(root: str, settings: UserSettings) -> WorkspacePackages:
     )
 
 
-def _sandbox(root: str, settings: UserSettings) -> Sandbox:
+def _for_python(
+    sandbox: Callable[[str, UserSettings], Sandbox],
+) -> Callable[[str, UserSettings, LanguageName], Sandbox]:
+    """Return a maker that asks nobody for the language."""
+    return lambda root, settings, _: sandbox(root, settings)
+
+
+def _runner(root: str, language: LanguageName) -> Runner:
+    """Return the runner that a workspace uses. Raises ``SandboxUnavailable``."""
+
+    def read(name: str) -> bytes | None:
+        path = Path(root) / name
+        return path.read_bytes() if path.is_file() else None
+
+    runner = recognise(language, read)
+    known = shelf.language(language)
+    if runner is None:
+        assert known is not None, "Python has no runner"
+        raise SandboxUnavailable(
+            f"no test runner of {known.title} is recognised in {root}", mend=known.hint
+        )
+    return runner
+
+
+def _sandbox(root: str, settings: UserSettings, language: LanguageName) -> Sandbox:
     from ocils.sandbox.pool import DockerSandbox
     from ocils.sandbox.runtime import Choice
 
@@ -296,6 +343,7 @@ def _sandbox(root: str, settings: UserSettings) -> Sandbox:
         width=width,
         memory_mib=settings.sandbox.memory,
         idle_seconds=settings.sandbox.idle_seconds,
+        runner=None if language == PYTHON else _runner(root, language),
     )
 
 

@@ -28,6 +28,7 @@ licence = "Apache-2.0"
 context = 512
 chat = false
 strategies = ["edit", "infill"]
+languages = ["python"]
 
 [infill]
 prefix = "<pre>"

@@ -36,7 +36,7 @@ class Manifest(Value, frozen=True):
 
     ``context`` counts tokens, prompt and reply together. ``folder`` is relative to the manifest's
     own folder, or absolute. ``files`` maps file names to their SHA-256. ``chat`` says that a chat
-    template lies beside the tokenizer. ``measured`` is free-form and never read by the code.
+    template lies beside the tokenizer. ``languages`` are those that it learnt; none means any. ``measured`` is free-form and never read by the code.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Manifest(Value, frozen=True):
     strategies: tuple[StrategyName, ...]
     infill: InfillFormat | None = None
     stop: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
     files: dict[str, str] = msgspec.field(default_factory=dict)
     measured: dict[str, object] = msgspec.field(default_factory=dict)
 

@@ -166,7 +166,8 @@ class Language(Value, frozen=True):
     """A language: its names, its files, and what is known about it.
 
     ``ids`` are what editors call it. ``markers`` are files in the root of its projects. A language
-    without a grammar can have its tests run, and nothing of it is edited.
+    without a grammar can have its tests run, and nothing of it is edited. ``hint`` says how a
+    workspace shows which runner it uses.
     """
 
     name: str
@@ -174,6 +175,7 @@ class Language(Value, frozen=True):
     suffixes: tuple[str, ...]
     ids: tuple[str, ...]
     markers: tuple[str, ...]
+    hint: str = ""
     grammar: Grammar | None = None
     edits: Edits | None = None
     suspects: Suspects | None = None

@@ -60,7 +60,7 @@ async def judge_original(
     """
     probe = Probe(target.path, target.first_line, target.last_line) if target else None
     plan = Plan(tests=tests, paths=paths, seconds=seconds, probe=probe, quiet=_QUIET)
-    heard = _Heard()
+    heard = _Heard(probed=probe is not None)
     hangs = 0
     while True:
         verdict: Verdict = TimedOut(seconds)
@@ -96,7 +96,9 @@ async def judge_original(
 class _Heard:
     """What the runs of the original said, together. Mutable, used by one task."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, probed: bool) -> None:
+        self._probed = probed
+        self._covered = False
         self._cases: dict[str, CaseResult] = {}
         self._lines: list[TestLines] = []
         self._collection: set[int] = set()
@@ -115,6 +117,7 @@ class _Heard:
         silence = quiet if isinstance(verdict, TimedOut) else 0.0
         self._seconds += max(verdict.seconds - silence, sum(case.seconds for case in verdict.cases))
         if verdict.coverage is not None:
+            self._covered = True
             self._lines += verdict.coverage.tests
             self._collection.update(verdict.coverage.collection)
 
@@ -126,13 +129,16 @@ class _Heard:
         """Return what it amounts to.
 
         What a hung test ran is not known: it counts as reaching the target only when no other red
-        test does, so that a test which hangs for its own reasons does not become the goal.
+        test does, so that a test which hangs for its own reasons does not become the goal. Where
+        nothing is known of any test (its runner records no coverage) every one may reach the target.
         """
         every = tuple(self._cases.values())
         red = tuple(c.test for c in every if c.outcome in ("failed", "error"))
         reached = {each.test for each in self._lines if each.lines}
         if not reached.intersection(red):
             reached |= {case.test for case in every if case.kind == "timeout"}
+        if self._probed and not self._covered:
+            reached = {case.test for case in every}
         return Baseline(
             cases=every,
             seconds=self._seconds,

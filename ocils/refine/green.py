@@ -52,6 +52,11 @@ def compare(
     return Confirmed(tuple(red), tuple(sorted(flaky)))
 
 
+def _of_file(test: TestId, cases: Sequence[CaseResult]) -> list[CaseResult]:
+    """Return the tests of a file that was named as a whole, because it never ended."""
+    return [case for case in cases if case.test.startswith(f"{test}::")]
+
+
 def _objection(
     red: Sequence[TestId],
     before: dict[TestId, CaseResult],
@@ -61,6 +66,10 @@ def _objection(
     """Return why this run of the candidate does not count as green, or None."""
     now = {case.test: case for case in cases}
     for test in red:
+        if "::" not in test and (whole := _of_file(test, cases)):
+            if bad := next((c for c in whole if c.outcome != "passed"), None):
+                return f"{bad.test} is {bad.outcome}"
+            continue
         if test not in now:
             return f"{test} was not run"
         if not now[test].passed or now[test].outcome != "passed":

@@ -6,8 +6,8 @@ log-probability gain of its lines over the old lines, weighted, because a small 
 are overconfident. Scoring goes by what the first two say, some at a time, so that judging can begin
 before everything is scored.
 
-Not covered: making the edits (``source/edits.py``); models that cannot fill holes leave the order
-to suspicion alone.
+Not covered: making the edits (``source/edits.py``); models that cannot fill holes, or did not learn
+the language, leave the order to the first two.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import random
 from typing import NamedTuple
 
 from ocils.domain.cancel import CancelToken
-from ocils.domain.model import Infill
+from ocils.domain.model import Infill, Manifest
 from ocils.domain.target import Context, Hole
 from ocils.domain.text import Document
 from ocils.ports import Engine
@@ -94,7 +94,7 @@ class RankedEdits:
 
     async def _gains(self, edits: list[SmallEdit]) -> list[float]:
         manifest = self._engine.manifest
-        if manifest.infill is None:
+        if manifest.infill is None or not knows(manifest, self._context.language):
             return [0.0] * len(edits)
         prompts: dict[Hole, Infill] = {}
         for edit in edits:
@@ -119,6 +119,11 @@ class RankedEdits:
     def _middle(self, lines: tuple[str, ...]) -> str:
         indent = self._context.target.indent
         return infill.middle([line.removeprefix(indent) for line in lines], self._engine.manifest)
+
+
+def knows(manifest: Manifest, language: str) -> bool:
+    """Tell whether a model learnt a language; of what it did not learn its likelihoods say nothing."""
+    return not manifest.languages or language in manifest.languages
 
 
 def _lines(hole: Hole) -> range:

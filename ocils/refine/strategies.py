@@ -32,7 +32,7 @@ from ocils.prompt import chat, infill, installs, reply
 from ocils.refine import feedback
 from ocils.refine.distinct import new_target_text, normal_form, parses, texts_around
 from ocils.refine.localize import Suspect, body_line
-from ocils.refine.ranked import TRUST, RankedEdits
+from ocils.refine.ranked import TRUST, RankedEdits, knows
 from ocils.refine.resume import said_by_people, tried
 from ocils.source.splice import add_import, new_errors, replace_lines, replace_target
 
@@ -98,7 +98,8 @@ class Search:
         shuffled = random.Random(seed) if guessing else None  # noqa: S311 - a drawing
         self._ranked = RankedEdits(document, context, suspects, engine, cancel, shuffled)
         self._holes = _prompted_holes(suspects, task, context)
-        self._schedule = _schedule(engine.manifest.strategies, task)
+        learnt = knows(engine.manifest, context.language)
+        self._schedule = _schedule(engine.manifest.strategies, task, learnt=learnt)
         self._step = 0
 
     @property
@@ -250,12 +251,17 @@ class Search:
         return min(_LINE_TOKENS * lines + _LINE_TOKENS // 2, self._limits.tokens, most)
 
 
-def _schedule(strategies: tuple[StrategyName, ...], task: Task) -> tuple[StrategyName, ...]:
-    """Order the turns: a model that chats begins there; nothing is edited in an empty body."""
-    order: list[StrategyName] = ["rewrite"] if "rewrite" in strategies else []
+def _schedule(
+    strategies: tuple[StrategyName, ...], task: Task, *, learnt: bool
+) -> tuple[StrategyName, ...]:
+    """Order the turns: a model that chats begins there; nothing is edited in an empty body.
+
+    A model that did not learn the language writes nothing in it.
+    """
+    order: list[StrategyName] = ["rewrite"] if "rewrite" in strategies and learnt else []
     if {"edit", "guess"} & set(strategies) and task != "implement":
         order.append("edit")
-    if "infill" in strategies:
+    if "infill" in strategies and learnt:
         order += ["infill", "infill", "infill"]
     return tuple(order)
 

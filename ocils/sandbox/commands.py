@@ -10,6 +10,8 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from ocils.domain.base import Value
 from ocils.domain.errors import SandboxUnavailable
 from ocils.domain.judging import Plan, TestId
@@ -72,8 +74,7 @@ def equipped(
     if choice.runtime == "image":
         return choice, runner.program
     program = find_program(runner, os.path.realpath(root), environ)
-    mounts = program.mounts
-    return Choice(choice.runtime, choice.python, choice.image, mounts), program.path
+    return msgspec.structs.replace(choice, mounts=program.mounts), program.path
 
 
 def steps(

@@ -84,7 +84,7 @@ class DockerSandbox:
         if runner is not None:
             self._choice, self._program = equipped(self._choice, runner, root, environ)
         self._slots = Slots(
-            root, self._choice, memory_mib, environ, idle_seconds, runner.judged if runner else ()
+            root, self._choice, memory_mib, environ, idle_seconds, runner.judged if runner else None
         )
         self._gate = asyncio.Semaphore(self._width)
         self._warming = asyncio.Lock()

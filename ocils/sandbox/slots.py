@@ -37,7 +37,7 @@ class Slots:
         memory_mib: int,
         environ: Mapping[str, str],
         idle_seconds: float = 0.0,
-        judged: Sequence[str] = (),
+        judged: Sequence[str] | None = None,
     ) -> None:
         self.isolation = ""
         self._root = root
@@ -69,12 +69,13 @@ class Slots:
         slot = slot or self._start(snapshot)
         try:
             if slot.snapshot is None or slot.snapshot.hash != snapshot.hash:
-                slot.fill(snapshot, self._judged)
+                slot.fill(snapshot, self._judged or ())
             priming = None if fresh else self._priming
             if priming is not None and priming is not slot.primed:
                 slot.prime(priming)
             if slot.level is None:
-                slot.start_zygote(warm=not fresh)
+                # A command imports nothing: there is nothing to warm.
+                slot.start_zygote(warm=not fresh and self._judged is None)
         except BaseException:
             self.discard(slot)
             raise

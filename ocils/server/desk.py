@@ -114,13 +114,13 @@ class Desk:
         here = self.house.workspace(beside)
         return here if _is_marked(beside) else self.house.workspace(folder)
 
-    async def ports(self, root: str) -> Ports:
-        """Return a workspace's ports, made in a thread. Raises ``OcilsError``.
+    async def ports(self, root: str, path: str = "") -> Ports:
+        """Return a workspace's ports for the language of ``path``, made in a thread.
 
-        The first time CTranslate2 and Docker are imported, and typing must not wait for that.
+        Raises ``OcilsError``. The first time CTranslate2 and Docker are imported, and typing must not wait for that.
         """
         async with self._making:
-            ports = await asyncio.to_thread(self.house.ports, root)
+            ports = await asyncio.to_thread(self.house.ports, root, path)
         self.status.learn(ports)
         return ports
 

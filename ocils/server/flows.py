@@ -210,7 +210,7 @@ async def prepare(desk: Desk, run: Run, path: str) -> tuple[Workspace, Snapshot,
     """
     workspace = desk.workspace_of(path)
     desk.documents.unambiguous(workspace.root)
-    ports = await desk.ports(workspace.root)
+    ports = await desk.ports(workspace.root, path)
     snapshot = await workspace.snapshot(desk.documents.buffers(workspace.root))
     if path != workspace.root and snapshot.document(path) is None:
         relative = snapshot.relative(path)

@@ -30,8 +30,11 @@ class House(Protocol):
         """Return what the repository sets. Raises ``InvalidSettings``."""
         ...
 
-    def ports(self, root: str) -> Ports:
-        """Return the ports of a workspace, the same at every call. Raises ``OcilsError``."""
+    def ports(self, root: str, path: str = "") -> Ports:
+        """Return the ports of a workspace for the language of ``path``, the same at every call.
+
+        Raises ``OcilsError``.
+        """
         ...
 
     def packages(self, root: str) -> Packages:

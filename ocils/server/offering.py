@@ -162,7 +162,7 @@ async def _applying(desk: Desk, run: Run, made: Offer, annotated: bool) -> None:
     async with progress(desk, run) as bar:
         bar.report("looking at the present text", 90)
         workspace = desk.workspace_of(made.found.proposal.target.path)
-        ports = await desk.ports(workspace.root)
+        ports = await desk.ports(workspace.root, made.found.proposal.target.path)
         said = await deliver(desk, run, made, workspace, ports, annotated=annotated)
     desk.say(said.text, said.kind)
     desk.refresh_lenses()
