@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal
 
 from ocils.domain.base import Value
 from ocils.domain.judging import (
@@ -21,9 +21,7 @@ from ocils.domain.judging import (
     Coverage,
     Failed,
     FailureClass,
-    Frame,
     Killed,
-    Outcome,
     Passed,
     Plan,
     TestId,
@@ -32,15 +30,14 @@ from ocils.domain.judging import (
     Unjudged,
     Verdict,
 )
-from ocils.sandbox.blame import broken_kind, failure_class, from_output
+from ocils.sandbox.blame import broken_kind, from_output
+from ocils.sandbox.cases import case_of, frames_of
 from ocils.sandbox.inside.child import RAISED
 
 Record = Mapping[str, Any]
 
 OUTPUT_CAP = 16 << 20
 """Bytes that a run may print; whoever fills the disk in less time than it takes to look is caught here."""
-
-OUTCOMES = frozenset(get_args(Outcome))
 
 
 class End(Value, frozen=True):
@@ -199,34 +196,12 @@ class Report:
             self._distrust(f"{name} was reported out of turn")
         self._running = None
         self._printed += int(record.get("printed", 0))
-        outcome = cast(Outcome, record["outcome"] if record["outcome"] in OUTCOMES else "error")
-        message = str(record.get("message", ""))
-        frames = _frames(record)
-        if outcome == "xfailed" and not record.get("marked", True) and self._from_edit(frames):
-            # The candidate itself declared the failure to be expected.
-            outcome, message = "failed", f"the changed code called xfail: {message}"
-        kind: FailureClass = ""
-        if outcome in ("failed", "error"):
-            kind = failure_class(record, from_edit=self._from_edit(frames))
-        case = CaseResult(
-            TestId(name),
-            outcome,
-            seconds=float(record.get("seconds", 0.0)),
-            message=message,
-            kind=kind,
-            frames=frames,
-            report=str(record.get("report", "")),
-            output=str(record.get("output", "")),
-            warnings=tuple(str(each) for each in record.get("warnings", ())),
-        )
+        case = case_of(record, self._edited)
         self._cases[name] = case
         if "lines" in record:
             self._lines.append(TestLines(case.test, tuple(record["lines"])))
         self._calls += [Call(case.test, str(a), str(b)) for a, b in record.get("calls", ())]
         return case
-
-    def _from_edit(self, frames: tuple[Frame, ...]) -> bool:
-        return bool(frames) and frames[-1].path in self._edited
 
     def _ended_itself(self, end: End) -> Verdict:
         if end.status == RAISED and self._collected is None:
@@ -242,11 +217,11 @@ class Report:
             why = f"it ended the test session: {record['message']}"
             return Killed("exit", why, self._until("killed", why))
         why = f"pytest failed: {record['message']}"
-        return Broken(why, "report", _frames(record), self.cases)
+        return Broken(why, "report", frames_of(record), self.cases)
 
     def _not_collected(self, record: Record) -> Broken:
         kind, why, module = broken_kind(record)
-        return Broken(why, kind, _frames(record), self.cases, module)
+        return Broken(why, kind, frames_of(record), self.cases, module)
 
     def _compare(self, end: End, cases: tuple[CaseResult, ...]) -> Verdict:
         coverage = self._coverage()
@@ -294,10 +269,3 @@ class Report:
     def _counts(self, case: CaseResult) -> bool:
         """Whether ``case`` is good enough for green; a skip is not, where the test was asked for."""
         return case.passed or (case.outcome == "skipped" and not self._plan.tests)
-
-
-def _frames(record: Record) -> tuple[Frame, ...]:
-    return tuple(
-        Frame(str(path), int(line), str(function), str(text))
-        for path, line, function, text in record.get("frames", ())
-    )
