@@ -51,20 +51,23 @@ PARTS = (
     staticmethod,
     type,
 )
-CHANGING = frozenset({"_"})
-"""What changes by itself: the last value at the prompt, and gettext's function."""
 
 
 class Originals:
     """Remembers on creation."""
 
     def __init__(self) -> None:
+        there = [sys.modules[name] for name in WATCHED if name in sys.modules]
         self._kept = [
-            (f"{module}.{name}", vars(owner), name.rpartition(".")[2], value)
-            for module in WATCHED
-            if module in sys.modules
-            for owner, name, value in _parts(sys.modules[module])
-            if name not in CHANGING
+            (f"{module.__name__}.{name}", vars(owner), name.rpartition(".")[2], value)
+            for module in there
+            for owner, name, value in _parts(module)
+        ]
+        self._classes = [
+            (f"{each.__module__}.{each.__qualname__}", vars(each), frozenset(vars(each)))
+            for module in there
+            for each in vars(module).values()
+            if _is_own(each, module)
         ]
 
     def replaced(self) -> list[list[str]]:
@@ -77,6 +80,11 @@ class Originals:
             now = place.get(short)
             if now is not value:
                 found.append([name, _file(now)])
+        for name, place, names in self._classes:
+            # ``len`` is not asked: it may be what was replaced.
+            for each in place.keys() - names:
+                if isinstance(place[each], PARTS):
+                    found.append([f"{name}.{each}", _file(place[each])])
         if not found and not _canary():
             found.append(["the way failures are reported", ""])
         return found[:MOST]
@@ -88,10 +96,14 @@ def _parts(module: types.ModuleType) -> Iterator[tuple[Any, str, Any]]:
         if not isinstance(value, PARTS) and type(value).__module__ != module.__name__:
             continue
         yield module, name, value
-        if isinstance(value, type) and value.__module__ == module.__name__ != "builtins":
+        if _is_own(value, module):
             for inner, part in list(vars(value).items()):
                 if isinstance(part, PARTS):
                     yield value, f"{name}.{inner}", part
+
+
+def _is_own(value: Any, module: types.ModuleType) -> bool:
+    return isinstance(value, type) and value.__module__ == module.__name__ != "builtins"
 
 
 def _file(value: Any) -> str:
@@ -114,6 +126,13 @@ def _fail() -> None:
 
 def _canary() -> bool:
     """Tell whether a failure still is one, on its way through pytest or unittest."""
+    try:
+        return _failure_is_seen()
+    except Exception:
+        return False
+
+
+def _failure_is_seen() -> bool:
     case = sys.modules.get("unittest.case")
     if case is not None:
         try:
