@@ -1,13 +1,13 @@
 # Everything a contributor runs. `make demo` and `make test` set a bare Debian 12 machine up first.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check static bench agreement lock stop clean
+.PHONY: help demo test test-editors screenshots vsix check static bench agreement lock stop clean
 
 PY := .venv/bin/python
 export PYTHON
 
 help: ## say what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 demo: ## mend a random bug of a small real project, live (SEED=n repeats one)
 	@setup/install.sh python docker
@@ -17,6 +17,18 @@ test: ## install what is missing and run everything: lint, types, import rules, 
 	@setup/install.sh python docker nvim
 	@$(MAKE) --no-print-directory static
 	@OCILS_REQUIRE=docker,model,nvim $(PY) -m pytest $(ARGS)
+
+test-editors: ## drive the real editors: VS Code in a browser, Neovim
+	@setup/install.sh python docker nvim vscode
+	@OCILS_REQUIRE=docker,model,nvim,vscode $(PY) -m pytest tests/editors tests/e2e/test_neovim.py $(ARGS)
+
+vsix: ## build editors/vscode/dist/ocils.vsix, with the wheel of ocils and the bundled model in it
+	@setup/install.sh python vscode
+	@editors/vscode/package
+
+screenshots: ## take the pictures of the READMEs from the real editors, light and dark
+	@setup/install.sh python docker vscode
+	@OCILS_SCREENSHOTS=1 OCILS_REQUIRE=docker,model,vscode $(PY) -m pytest tests/editors/test_screenshots.py $(ARGS)
 
 check: ## the same with what this machine has: tests that lack something are skipped, with a reason
 	@setup/install.sh python
@@ -48,5 +60,6 @@ stop: ## end the Docker engine that the set-up started
 	@setup/install.sh stop
 
 clean: stop ## remove what make made, but for the machine's packages
-	@rm -rf .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	@rm -rf .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build \
+		editors/vscode/node_modules editors/vscode/dist editors/vscode/bundled
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

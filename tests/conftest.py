@@ -1,6 +1,6 @@
 """The skip policy, and the fixtures that every room's tests share.
 
-A test marked ``docker``, ``model`` or ``nvim`` is skipped, with a reason, where the thing is
+A test marked ``docker``, ``model``, ``nvim`` or ``vscode`` is skipped, with a reason, where the thing is
 missing. Where ``OCILS_REQUIRE`` names it ("docker,model,nvim"; ``make test`` does) the test runs
 into a failure instead: a machine that was set up must not pass by skipping.
 
@@ -21,6 +21,7 @@ import pytest
 
 HERE = Path(__file__).parent
 WORKSPACES = HERE / "workspaces"
+NEWER_NVIM = HERE.parent / ".cache/nvim-new/nvim"
 MODEL = HERE.parent / "models" / "tiny" / "weights" / "model.bin"
 
 
@@ -49,10 +50,23 @@ def _no_nvim() -> str:
     return "" if shutil.which("nvim") else "there is no nvim command"
 
 
+def _no_vscode() -> str:
+    if shutil.which("chromium") is None:
+        return "there is no chromium command"
+    installed = HERE.parent / ".cache" / "vscode" / "stamp"
+    return "" if installed.is_file() else "VS Code is not set up (setup/install.sh vscode)"
+
+
+def _no_newer_nvim() -> str:
+    return "" if NEWER_NVIM.is_file() else "setup/install.sh nvim-new has not unpacked one"
+
+
 NEEDS: dict[str, Callable[[], str]] = {
     "docker": functools.cache(_no_docker),
     "model": functools.cache(_no_model),
     "nvim": functools.cache(_no_nvim),
+    "nvim_new": functools.cache(_no_newer_nvim),
+    "vscode": functools.cache(_no_vscode),
 }
 """What each marker needs: a function that says what is missing, or nothing."""
 

@@ -34,6 +34,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<Api> {
     {
       executeCommand: asking.middleware(),
       handleWorkDoneProgress: (token, params, next) => progress.handle(token, params, next),
+      // The library would send every default; what is sent is decided in settings.ts.
+      workspace: { didChangeConfiguration: async () => undefined },
       provideCodeLenses: (document, token, next) =>
         settings.flag('codeLens') ? next(document, token) : [],
     },

@@ -86,7 +86,13 @@ export class Server implements vscode.Disposable {
       this.sayWhy();
       return undefined;
     }
-    return this.client.sendRequest<R>(method, params);
+    try {
+      return await this.client.sendRequest<R>(method, params);
+    } catch (error) {
+      // What the user should hear of, the server has said itself; or it is gone, which is told elsewhere.
+      this.log.warn(`${method}: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    }
   }
 
   /** Have the server carry out a command. */

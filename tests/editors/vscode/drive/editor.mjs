@@ -1,10 +1,12 @@
 // A real VS Code in a real browser, as somebody's hands and eyes. Waits for what is to be seen, never
 // for a time: the machine may be busy with other things.
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
-import { chromium } from 'playwright-core';
 
-const PATIENCE = 120_000;
+const { chromium } = createRequire(`${process.env.TOOLS}/`)('playwright-core');
+
+const PATIENCE = Number(process.env.PATIENCE ?? 120_000);
 
 export async function openEditor({ port, folder, payload, size, shots }) {
   const browser = await chromium.launch({
@@ -34,13 +36,13 @@ export class Editor {
 
   async ready() {
     await this.page.waitForSelector('.monaco-workbench .statusbar');
-    await this.page.waitForSelector('#ocils\\.status, [id="ocils.ocils.ocils.status"], .statusbar-item[id*="ocils.status"]');
+    await this.status().waitFor();
   }
 
   /** Type into the box behind a key until it offers the row; keys are lost while the editor loads. */
   async pick(key, text, row) {
     const box = this.page.locator('.quick-input-widget input');
-    const line = this.page.locator('.quick-input-list .monaco-list-row', { hasText: row }).first();
+    const line = this.page.locator('.quick-input-list .monaco-list-row .label-name', { hasText: row }).first();
     await until(`"${row}" in the box behind ${key}`, async () => {
       await this.page.keyboard.press(key);
       const there = await box
@@ -50,12 +52,13 @@ export class Editor {
       if (!there) await this.page.keyboard.press('Escape');
       return there;
     });
-    await this.page.keyboard.press('Enter');
+    await line.click();
   }
 
   async openFile(name) {
-    await this.pick('Control+p', name, name);
-    await this.page.locator('.tab.active', { hasText: name }).waitFor();
+    const [base] = name.split('/').slice(-1);
+    await this.pick('Control+p', name, new RegExp(`^${base}`));
+    await this.page.locator(`.tab.active[data-resource-name="${base}"]`).waitFor();
     await this.page.waitForSelector('.editor-instance .view-lines .view-line');
   }
 
@@ -70,18 +73,60 @@ export class Editor {
     await this.page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
   }
 
-  /** Choose from the menu behind Ctrl+. */
+  /** Choose from the menu behind Ctrl+., with the keyboard. */
   async lightBulb(title, { choose = true } = {}) {
-    const item = this.page.locator('.action-widget .monaco-list-row.action', { hasText: title });
+    const item = this.page.locator('.action-widget .monaco-list-row.action', { hasText: title }).first();
     // The menu is built from what is known when it opens: ask again until it has the line.
     await until(`"${title}" in the menu of Ctrl+.`, async () => {
       await this.page.keyboard.press('Control+.');
-      const there = await item.first().waitFor({ timeout: 4000 }).then(() => true, () => false);
+      const there = await item.waitFor({ timeout: 4000 }).then(() => true, () => false);
       if (!there) await this.page.keyboard.press('Escape');
       return there;
     });
-    if (choose) await item.first().click();
-    return item.first();
+    for (let at = 0; at < 12; at += 1) {
+      if (/focused/.test(await item.getAttribute('class'))) break;
+      await this.page.keyboard.press('ArrowDown');
+    }
+    if (choose) await this.page.keyboard.press('Enter');
+  }
+
+  /** Take the time from the next Enter until a notification or the status item says the words. */
+  async watchForFirstSign(words) {
+    await this.page.evaluate((words) => {
+      window.firstSign = undefined;
+      let pressed;
+      const key = (event) => {
+        if (event.key === 'Enter') pressed = event.timeStamp;
+      };
+      const look = () => {
+        if (pressed === undefined) return;
+        const places = document.querySelectorAll('.notifications-toasts, .statusbar');
+        if (![...places].some((each) => each.textContent.includes(words))) return;
+        // Seen is what the next frame shows.
+        requestAnimationFrame(() => {
+          window.firstSign ??= performance.now() - pressed;
+        });
+        observer.disconnect();
+        window.removeEventListener('keydown', key, true);
+      };
+      const observer = new MutationObserver(look);
+      window.addEventListener('keydown', key, true);
+      observer.observe(document.body, { subtree: true, childList: true, characterData: true });
+    }, words);
+  }
+
+  async firstSign() {
+    return Math.round(await until('the first sign', () => this.page.evaluate(() => window.firstSign)));
+  }
+
+  /** Unfold the tree of tests. */
+  async expandTests() {
+    const rows = this.page.locator('.test-explorer .monaco-list-row');
+    await until('tests in the Testing view', async () => {
+      const folded = this.page.locator('.test-explorer .monaco-tl-twistie.collapsed');
+      if (await folded.count()) await folded.first().click();
+      return (await rows.count()) > 2;
+    });
   }
 
   text() {
@@ -98,15 +143,20 @@ export class Editor {
     await until(`"${text}" in the editor`, async () => (await this.text()).includes(text));
   }
 
-  notification(text) {
-    return this.page.locator('.notifications-toasts .notification-list-item, .notifications-center .notification-list-item', { hasText: text });
+  toast(text) {
+    return this.page.locator('.notifications-toasts .notification-list-item', { hasText: text });
   }
 
   async press(notification, button) {
-    const found = notification.first().locator('.monaco-button', { hasText: button });
+    const found = notification.first().locator('.monaco-button', { hasText: button }).first();
     // Toasts fold their buttons away until they are looked at.
-    if (!(await found.first().isVisible())) await notification.first().hover();
-    await found.first().click();
+    if (!(await found.isVisible())) await notification.first().hover();
+    await found.click();
+  }
+
+  /** Wait until the status item says that nothing runs. */
+  async idle() {
+    await until('ocils idle', async () => ((await this.status().textContent()) ?? '').trim() === 'ocils');
   }
 
   status() {

@@ -1,0 +1,48 @@
+"""The extension as it is shipped, and a VS Code that has it installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .code_server import ROOT, CodeServer
+
+
+@pytest.fixture(scope="session")
+def vsix() -> Path:
+    """Build the extension with the wheel in it, and return where it is."""
+    built = subprocess.run(
+        [str(ROOT / "editors/vscode/package")], capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
+    return Path(built.stdout.strip())
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Path:
+    """Return a program that is this checkout's ``ocils``, for the setting ``ocils.path``."""
+    program = tmp_path / "ocils"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ocils "$@" 2>>"{tmp_path}/ocils.log"\n')
+    program.chmod(0o755)
+    return program
+
+
+@pytest.fixture
+def code(tmp_path: Path, vsix: Path, launcher: Path) -> Iterator[Callable[..., CodeServer]]:
+    """Start VS Codes with the extension installed; further arguments are settings."""
+    started: list[CodeServer] = []
+
+    def start(**settings: Any) -> CodeServer:
+        server = CodeServer(tmp_path / "code", {"ocils.path": str(launcher), **settings})
+        server.install(vsix)
+        started.append(server)
+        return server.__enter__()
+
+    yield start
+    for each in started:
+        each.close()
