@@ -75,17 +75,21 @@ class Edits(Value, frozen=True):
     statements: tuple[str, ...] = ()
 
 
-class Suspects(Value, frozen=True):
-    """What the syntax gate counts: texts of nodes of ``kinds``, each with what is odd about it.
+class Watched(Value, frozen=True):
+    """Texts that the syntax gate counts, each with what is odd about it; ``kinds`` of nodes hold them.
 
-    One use more than before is a reason. ``modules`` are texts of strings, quotes aside.
-    ``configuration`` are names of files that decide how tests run.
+    One more than before is a reason. ``in_tests`` says that tests may have them.
     """
 
-    kinds: tuple[str, ...] = ()
-    names: dict[str, str] = msgspec.field(default_factory=dict)
-    strings: tuple[str, ...] = ()
-    modules: dict[str, str] = msgspec.field(default_factory=dict)
+    kinds: tuple[str, ...]
+    texts: dict[str, str]
+    in_tests: bool = False
+
+
+class Suspects(Value, frozen=True):
+    """What the syntax gate knows of a language; ``configuration`` are files that decide how tests run."""
+
+    watched: tuple[Watched, ...] = ()
     configuration: tuple[str, ...] = ()
 
 

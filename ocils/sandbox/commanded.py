@@ -243,7 +243,7 @@ class CommandedReport:
         return None
 
     def _compare(self, end: End) -> Verdict:
-        expected = self._plan.tests or tuple(self._cases)
+        expected = self._plan.tests or tuple(case.test for case in self.cases)
         if not expected:
             return Broken(f"no tests were found by {self._runner.name}", "empty")
         cases: dict[str, CaseResult] = {}

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from tree_sitter import Node
 
 from ocils.domain.text import Document, Edit, Snapshot, apply_edits
+from ocils.languages import shelf
 from ocils.source.dotted import Dotted, arguments, literal, text_of
 from ocils.source.functions import is_test_file
 from ocils.source.suspects import (
@@ -34,6 +35,7 @@ from ocils.source.suspects import (
     WRITING_METHODS,
 )
 from ocils.source.tree import SourceTree, walk
+from ocils.source.watched import new_watched
 
 _MOST = 5
 
@@ -43,15 +45,28 @@ def suspicions(snapshot: Snapshot, edits: tuple[Edit, ...]) -> tuple[str, ...]:
     found: list[str] = []
     for path in dict.fromkeys(edit.path for edit in edits):
         name = path.rpartition("/")[2]
-        if name in CONFIGURATION or name.endswith(".pth"):
+        if name in CONFIGURATION or name.endswith(".pth") or _configures(name):
             found.append(f"changes `{name}`, which decides how tests run")
+        before = snapshot.document(path) or Document(path, b"")
+        known = shelf.language(shelf.language_of(path))
+        if known is not None and known.suspects is not None:
+            tests = is_test_file(path) and bool(before.data)
+            after = apply_edits(before, edits)
+            found += new_watched(before, after, known.suspects, tests=tests)
         if not name.endswith((".py", ".pyi")):
             continue
-        before = snapshot.document(path) or Document(path, b"")
         # A file that is new cannot make itself a test by its name.
         tests = is_test_file(path) and bool(before.data)
         found += new_uses(before, apply_edits(before, edits), tests=tests)
     return tuple(dict.fromkeys(found))[:_MOST]
+
+
+def _configures(name: str) -> bool:
+    """Tell whether a file decides how another language's tests run."""
+    if name.endswith((".py", ".pyi")):
+        return False
+    known = (each.suspects for each in shelf.languages() if each.suspects is not None)
+    return any(name in each.configuration for each in known)
 
 
 def new_uses(before: Document, after: Document, *, tests: bool = False) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from tree_sitter import Node
@@ -119,9 +119,14 @@ def _rewritten(
         for captured in matches(tree, each.query, node):
             if _within(captured["node"], target):
                 texts = {name: text_of(tree, found) for name, found in captured.items()}
-                text = re.sub(r"\{(\w+)\}", lambda m, texts=texts: texts[m[1]], each.text)
+                text = _filled(each.text, texts)
                 note = f"{_short(texts['node'])}: {each.note}"
                 yield _change(tree, captured["node"], text, each.cost, note)
+
+
+def _filled(template: str, texts: Mapping[str, str]) -> str:
+    """Put what was captured into a template; braces around anything else are the language's own."""
+    return re.sub(r"\{(\w+)\}", lambda found: texts.get(found[1], found[0]), template)
 
 
 def _numbers(tree: SourceTree, nodes: Sequence[Node], table: Edits) -> Iterator[TabledEdit]:
