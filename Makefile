@@ -14,13 +14,13 @@ demo: ## mend a random bug of a small real project, live (SEED=n repeats one)
 	@$(PY) -m ocils demo $(if $(SEED),--seed $(SEED))
 
 test: ## install what is missing and run everything: lint, types, import rules, all tests
-	@setup/install.sh python docker nvim
+	@setup/install.sh python docker nvim nvim-new
 	@$(MAKE) --no-print-directory static
 	@OCILS_REQUIRE=docker,model,nvim $(PY) -m pytest $(ARGS)
 
 test-editors: ## drive the real editors: VS Code in a browser, Neovim
-	@setup/install.sh python docker nvim vscode
-	@OCILS_REQUIRE=docker,model,nvim,vscode $(PY) -m pytest tests/editors tests/e2e/test_neovim.py $(ARGS)
+	@setup/install.sh python docker nvim nvim-new vscode
+	@OCILS_REQUIRE=docker,model,nvim,nvim_new,vscode $(PY) -m pytest tests/editors tests/e2e/test_neovim.py $(ARGS)
 
 vsix: ## build editors/vscode/dist/ocils.vsix, with the wheel of ocils and the bundled model in it
 	@setup/install.sh python vscode

@@ -37,6 +37,7 @@ class _Protocol(LanguageServerProtocol):
         super().__init__(server, converter)
         self.stop = Event()
         self.left_properly = True
+        self._asked_to_end = False
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """Read a message; a request that cannot be read is answered, so that nobody waits for it."""
@@ -55,9 +56,15 @@ class _Protocol(LanguageServerProtocol):
                 self._send_response(data["id"], error=error.to_response_error())
             raise
 
+    @lsp_method(types.SHUTDOWN)
+    def lsp_shutdown(self, *arguments: Any) -> Generator[Any, Any, None]:
+        # Noted at once: what it starts takes a while, and "exit" may come before it is done.
+        self._asked_to_end = True
+        yield from super().lsp_shutdown(*arguments)
+
     @lsp_method(types.EXIT)
     def lsp_exit(self, *_: object) -> Generator[Any, Any, None]:
-        self.left_properly = self._shutdown
+        self.left_properly = self._asked_to_end
         self.stop.set()
         yield from ()
 

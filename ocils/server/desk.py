@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from ocils.domain.base import Value
+from ocils.languages import shelf
 from ocils.ports import Ports, Workspace
 from ocils.server.boundary import Boundary
 from ocils.server.diagnostics import Findings
@@ -112,12 +113,13 @@ class Desk:
         if folder is None or workspace.root != beside or folder == beside:
             return workspace
         here = self.house.workspace(beside)
-        return here if _is_marked(beside) else self.house.workspace(folder)
+        return here if _is_marked(beside, path) else self.house.workspace(folder)
 
     async def ports(self, root: str, path: str = "") -> Ports:
         """Return a workspace's ports for the language of ``path``, made in a thread.
 
-        Raises ``OcilsError``. The first time CTranslate2 and Docker are imported, and typing must not wait for that.
+        Raises ``OcilsError``. The first time CTranslate2 and Docker are imported, and typing must not
+        wait for that.
         """
         async with self._making:
             ports = await asyncio.to_thread(self.house.ports, root, path)
@@ -142,10 +144,13 @@ class Desk:
         )
 
 
-def _is_marked(folder: str) -> bool:
+def _is_marked(folder: str, path: str) -> bool:
+    """Tell whether a folder holds a project file of the language of the file at ``path``."""
     from pathlib import Path
 
-    return any(Path(folder, marker).exists() for marker in _MARKERS)
+    known = shelf.language(shelf.language_of(path))
+    markers = _MARKERS if known is None else (*known.markers, ".git")
+    return any(Path(folder, marker).exists() for marker in markers)
 
 
 def key(path: str, name: str) -> str:

@@ -3,7 +3,8 @@
 pygls keeps documents of its own; they are not used: it splits lines where neither the protocol nor
 Python does, and copies the whole text line by line at every keystroke.
 
-Not covered: files that are not open (``ocils.workspace``), other languages' syntax.
+Not covered: files that are not open (``ocils.workspace``), the syntax of languages that have no
+manifest.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from lsprotocol import types
 
 from ocils.domain.errors import OcilsError, UsageError
 from ocils.domain.text import Document, Span
+from ocils.languages import shelf
 from ocils.server.convert import Encoding, Lines, path_of, uri_of
 from ocils.source.tree import SourceTree, changed_range
 
@@ -38,7 +40,7 @@ class Change:
 
 
 class OpenDocument:
-    """One open document. ``tree`` is None unless it is Python."""
+    """One open document. ``tree`` is None unless it is in a language that can be edited."""
 
     __slots__ = ("document", "encoding", "lines", "tree", "uri")
 
@@ -47,7 +49,7 @@ class OpenDocument:
         self.encoding = encoding
         self.document = document
         self.lines = Lines(document, encoding)
-        self.tree = SourceTree.of(document) if document.language == "python" else None
+        self.tree = SourceTree.of(document) if shelf.is_editable(document.language) else None
 
     def change(
         self, version: int, changes: Sequence[types.TextDocumentContentChangeEvent]
@@ -153,12 +155,13 @@ class OpenDocuments:
 
     def open(self, item: types.TextDocumentItem) -> OpenDocument | None:
         """Take over a document; None for one that is no file on this disk (``untitled:``)."""
-        self.close(item.uri)
+        if item.uri in self._uris:
+            self.close(item.uri)
         try:
             path = self.path(item.uri)
         except OcilsError:
             return None
-        language = "python" if _is_python(item.language_id, path) else item.language_id
+        language = shelf.language_called(item.language_id, path) or item.language_id
         encoding = codec(item.text[:400]) if language == "python" else "utf-8"
         encoding = encoding if _fits(item.text, encoding) else "utf-8"
         document = Document(path, encode(item.text, encoding), item.version, language, encoding)
@@ -170,7 +173,7 @@ class OpenDocuments:
     def close(self, uri: str) -> None:
         """Forget a document; what is on disk counts from now on."""
         opened = self.find(uri)
-        if opened is None:
+        if opened is None or (opened.uri != uri and len(self._at[opened.document.path]) > 1):
             return
         path = opened.document.path
         self._uris.pop(opened.uri, None)
@@ -250,10 +253,6 @@ def codec(head: str) -> str:
 def encode(text: str, encoding: str) -> bytes:
     """Encode; half a surrogate pair, which UTF-8 cannot hold, becomes "?", still one character."""
     return text.encode(encoding, "replace")
-
-
-def _is_python(language: str, path: str) -> bool:
-    return language == "python" or path.endswith((".py", ".pyi"))
 
 
 def _fits(text: str, encoding: str) -> bool:

@@ -18,7 +18,7 @@ from ocils.server.serving import serve_stdio
 from ocils.settings import UserSettings
 from ocils.wiring import House
 from tests.server.judge import InProcessJudge
-from tests.server.script import CHAT, RIGHT, WRONG
+from tests.server.script import CHAT, OTHER, RIGHT, WRONG
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
 
     house = House(
         UserSettings(record=False),
-        engine=lambda _: ScriptedEngine(CHAT, [[WRONG], [RIGHT]] * 20),
+        engine=lambda _: ScriptedEngine(CHAT, [[WRONG], [RIGHT], [RIGHT, OTHER]] * 20),
         sandbox=lambda _, __: InProcessJudge(gate=slow),
     )
     serve_stdio(house)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -76,7 +78,8 @@ class Neovim:
         return self.vim.exec_lua(code, *arguments)
 
     def start(self, command: list[str], file: str = "shop/pricing.py", **settings: Any) -> None:
-        """Open a file and attach the server."""
+        """Open a file and attach the server; without more said, edits are applied at once."""
+        settings.setdefault("editor", {"proposal": "apply"})
         self.lua(SETUP, command, settings)
         self.vim.command(f"edit {self.root / file}")
         self.until(
@@ -138,8 +141,14 @@ class Neovim:
         self.vim.close()
 
 
-# Debian's own, and whatever newer ones somebody names: OCILS_NVIM=/path/to/nvim:/another.
-NVIMS = ["nvim", *filter(None, os.environ.get("OCILS_NVIM", "").split(":"))]
+# Debian's own, the next Debian's, and whatever somebody names: OCILS_NVIM=/path/to/nvim:/another.
+NVIMS = [
+    pytest.param("nvim", id="debian"),
+    pytest.param(
+        str(HERE.parents[1] / ".cache/nvim-new/nvim"), id="newer", marks=pytest.mark.nvim_new
+    ),
+    *filter(None, os.environ.get("OCILS_NVIM", "").split(":")),
+]
 
 
 @pytest.fixture(params=NVIMS)
@@ -286,12 +295,228 @@ def test_what_is_asked_wrongly_is_one_line(nvim: Neovim) -> None:
     with pytest.raises(pynvim.NvimError, match="no such command: nonsense"):
         nvim.vim.command("Ocils nonsense")
     assert "Traceback" not in nvim.messages()
-    assert nvim.vim.call("getcompletion", "Ocils r", "cmdline") == ["refine", "run"]
+    assert nvim.vim.call("getcompletion", "Ocils r", "cmdline") == ["refine", "reject", "run"]
 
 
 def test_without_a_server_there_is_a_hint(nvim: Neovim) -> None:
     nvim.vim.command("Ocils refine")
     assert "not attached" in nvim.messages()
+
+
+ASK = {"proposal": "ask"}
+
+
+def preview(nvim: Neovim) -> list[str]:
+    """Wait for the floating window and return its lines."""
+    nvim.until(
+        lambda: nvim.lua("return vim.api.nvim_win_get_config(0).relative") == "editor", "the window"
+    )
+    return nvim.lines()
+
+
+def code(nvim: Neovim) -> list[str]:
+    number = nvim.vim.call("bufnr", "shop/pricing.py")
+    return list(nvim.vim.buffers[number])
+
+
+def refined(nvim: Neovim) -> list[str]:
+    """Refine until a proposal is shown; return the buffer as it was."""
+    nvim.start([*SCRIPTED, "0"], editor=ASK)
+    before = nvim.lines()
+    nvim.go("if cents == 0")
+    nvim.vim.command("Ocils refine")
+    return before
+
+
+@pytest.mark.parametrize("key", ["a", "<CR>"])
+def test_a_proposal_is_shown_and_applied(nvim: Neovim, key: str) -> None:
+    before = refined(nvim)
+    lines = preview(nvim)
+    assert "`delivery`" in lines[0]
+    assert "would be green" in lines[0]
+    assert "-    if cents == 0 or cents > FREE_DELIVERY_FROM:" in lines
+    assert "+    if cents == 0 or cents >= FREE_DELIVERY_FROM:" in lines
+    assert any("all " in line and "tests pass" in line for line in lines)
+    shown = nvim.lua(
+        "local c = vim.api.nvim_win_get_config(0) return vim.inspect(c.footer) "
+    ) + str(lines)
+    assert "a apply" in shown
+    assert "R reject with a reason" in shown
+    assert code(nvim) == before
+    nvim.vim.input(key)
+    nvim.until(lambda: "mended" in nvim.messages(), "the message")
+    assert nvim.vim.call("expand", "%:t") == "pricing.py"
+    assert [b for a, b in zip(before, nvim.lines(), strict=True) if a != b] == [
+        "    if cents == 0 or cents >= FREE_DELIVERY_FROM:"
+    ]
+
+
+def test_a_proposal_is_rejected(nvim: Neovim) -> None:
+    before = refined(nvim)
+    preview(nvim)
+    nvim.vim.input("r")
+    nvim.until(lambda: not nvim.lua("return next(require('ocils.proposal').waiting)"), "gone")
+    assert nvim.lines() == before
+    nvim.vim.command("Ocils show")
+    assert "no proposal waits" in nvim.messages()
+
+
+@pytest.mark.parametrize("how", ["the window", "the command", "feedback"])
+def test_a_reject_with_a_reason_brings_another(nvim: Neovim, how: str) -> None:
+    before = refined(nvim)
+    preview(nvim)
+    if how == "the window":
+        nvim.lua("vim.ui.input = function(_, done) done('write not cents') end")
+        nvim.vim.input("R")
+    elif how == "the command":
+        nvim.vim.input("q")
+        nvim.vim.command("Ocils reject write not cents")
+    else:
+        nvim.vim.input("q")
+        nvim.vim.command("Ocils feedback write not cents")
+    nvim.until(
+        lambda: "+    if not cents or cents >= FREE_DELIVERY_FROM:" in nvim.lines(), "another one"
+    )
+    assert code(nvim) == before
+    nvim.vim.input("a")
+    nvim.until(lambda: "mended" in nvim.messages(), "the message")
+    assert "    if not cents or cents >= FREE_DELIVERY_FROM:" in nvim.lines()
+
+
+def test_a_proposal_that_was_put_off_is_not_lost(nvim: Neovim) -> None:
+    before = refined(nvim)
+    preview(nvim)
+    nvim.vim.input("q")
+    nvim.until(lambda: nvim.lines() == before, "closed")
+    nvim.vim.command("Ocils show")
+    preview(nvim)
+    nvim.vim.input("<Esc>")
+    nvim.until(lambda: nvim.lines() == before, "closed")
+    nvim.action("^Apply the verified edit")
+    nvim.until(lambda: "mended" in nvim.messages(), "the message")
+    assert nvim.lua("return _G.offered")[:2] == [
+        "Apply the verified edit of delivery",
+        "Reject the verified edit of delivery",
+    ]
+
+
+def test_who_is_typing_is_not_interrupted(nvim: Neovim) -> None:
+    nvim.start([*SCRIPTED, "0.5"], editor=ASK)
+    nvim.go("FREE_DELIVERY_FROM = 5000")
+    nvim.lua(
+        "require('ocils.client').execute('ocils.refineUntilGreen',"
+        " { uri = vim.uri_from_bufnr(0), name = 'delivery' })"
+    )
+    nvim.vim.input("A  # typed")
+    nvim.until(lambda: "would be green" in nvim.messages(), "said")
+    assert nvim.vim.call("mode") == "i"
+    assert nvim.vim.call("expand", "%:t") == "pricing.py"
+    nvim.vim.input(" 👩<Esc>")
+    lines = preview(nvim)
+    # The window shows what applying would do to the present text.
+    assert "+    if cents == 0 or cents >= FREE_DELIVERY_FROM:" in lines
+    nvim.vim.input("a")
+    nvim.until(lambda: "again on what you typed" in nvim.messages(), "confirmed again")
+    assert any(line.endswith("# typed 👩") for line in nvim.lines())
+
+
+def test_sessions_and_their_attempts(nvim: Neovim) -> None:
+    refined(nvim)
+    preview(nvim)
+    nvim.vim.input("s")
+    nvim.until(lambda: any("rewrite" in line for line in nvim.lines()), "the attempts")
+    text = "\n".join(nvim.lines())
+    assert "# delivery: green, 2 candidates in 2 turns" in text
+    assert "+    return 0 if cents > 1 else DELIVERY" in text
+    assert "#    fails: tests/test_pricing.py::" in text
+    nvim.vim.command("close")
+    nvim.lua("_G.wanted = '^.*delivery: green'")
+    nvim.vim.command("Ocils sessions")
+    nvim.until(lambda: any("rewrite" in line for line in nvim.lines()), "the attempts again")
+
+
+def test_a_lens_runs_through_our_commands(nvim: Neovim) -> None:
+    nvim.start([*SCRIPTED, "0"], "tests/test_pricing.py", editor=ASK)
+    nvim.go("def test_delivery_is_free_at_the_limit")
+    nvim.until(lambda: "Run | Refine" in nvim.screen(), "the lens")
+    nvim.lua("_G.wanted = '^Refine'")
+    nvim.lua(
+        "local select = vim.ui.select vim.ui.select = function(items, options, choose)"
+        " for i, item in ipairs(items) do local lens = item.lens or item"
+        "  local title = options.format_item and options.format_item(item) or ''"
+        "  if title:match('Refine') then return choose(item, i) end end"
+        " return select(items, options, choose) end"
+    )
+    nvim.lua("vim.lsp.codelens.run()")
+    lines = preview(nvim)
+    assert "`delivery`" in lines[0]
+
+
+def test_a_killed_server_is_said_and_comes_back(nvim: Neovim) -> None:
+    nvim.start([*SCRIPTED, "600"])
+    before = nvim.lines()
+    nvim.go("if cents == 0")
+    nvim.vim.command("Ocils refine")
+    nvim.until(lambda: nvim.marks(), "the baseline")
+    asked = subprocess.run(
+        ["pgrep", "-f", f"{SCRIPTED[1]} 600", "-P", str(nvim.lua("return vim.fn.getpid()"))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (server,) = [int(line) for line in asked.stdout.split()]
+    os.kill(server, signal.SIGKILL)
+    nvim.until(lambda: "the server ended" in nvim.messages(), "said")
+    assert "nothing was changed" in nvim.messages()
+    assert nvim.lines() == before
+    nvim.lua("require('ocils').config.cmd = ...", [*SCRIPTED, "0"])
+    nvim.vim.command("edit!")
+    nvim.until(lambda: nvim.lua("return _G.ours() ~= nil and _G.ours().initialized"), "back")
+    nvim.go("if cents == 0")
+    nvim.vim.command("Ocils refine")
+    nvim.until(lambda: any("cents >= FREE" in line for line in nvim.lines()), "the edit")
+
+
+def test_the_first_sign_of_work_does_not_wait_for_the_server(nvim: Neovim) -> None:
+    nvim.start([*SCRIPTED, "600"])
+    nvim.go("if cents == 0")
+    # In one call: nothing of the server's can have come in between.
+    shown = nvim.lua(
+        "vim.cmd('Ocils refine') vim.cmd('redraw') local cells = {}"
+        " for column = 1, 40 do cells[column] = vim.fn.screenstring(vim.o.lines, column) end"
+        " return table.concat(cells)"
+    )
+    assert shown.startswith("ocils: refine …"), shown
+    nvim.vim.command("Ocils cancel")
+
+
+NEOTEST = """
+local consumer = require('ocils.neotest')({
+  get_nearest = function(_, file, line)
+    return { data = function() return { type = 'test', id = file .. '::' .. _G.nearest } end }
+  end,
+})
+consumer.refine()
+"""
+
+
+def test_neotest_refines_the_nearest_test(nvim: Neovim) -> None:
+    """The consumer against neotest's interface as documented; neotest itself is not here."""
+    nvim.start([*SCRIPTED, "0"], "tests/test_pricing.py")
+    nvim.lua("_G.nearest = 'test_delivery_is_free_at_the_limit'")
+    nvim.lua(NEOTEST)
+    nvim.until(lambda: "`delivery` mended" in nvim.messages(), "mended")
+
+
+def test_a_status_line(nvim: Neovim) -> None:
+    assert nvim.lua("return require('ocils').status()") == ""
+    nvim.start([*SCRIPTED, "600"])
+    nvim.until(lambda: nvim.lua("return require('ocils').status()") == "ocils", "idle")
+    nvim.go("if cents == 0")
+    nvim.vim.command("Ocils refine")
+    nvim.until(lambda: ": " in nvim.lua("return require('ocils').status()"), "busy")
+    nvim.vim.command("Ocils cancel")
+    nvim.until(lambda: nvim.lua("return require('ocils').status()") == "ocils", "idle again")
 
 
 def test_the_configuration_for_0_11_and_newer(nvim: Neovim) -> None:

@@ -213,6 +213,7 @@ class Editor:
             text = Path(path).read_bytes().decode()
         self.buffers[uri] = Buffer(text, version)
         language = "python" if path.endswith(".py") or ":" in path else "plaintext"
+        language = "javascript" if path.endswith(".js") else language
         self.client.text_document_did_open(
             types.DidOpenTextDocumentParams(types.TextDocumentItem(uri, language, version, text))
         )
@@ -229,6 +230,10 @@ class Editor:
         """Type ``text`` at a position, over ``cut`` code units."""
         place = types.Range(types.Position(line, character), types.Position(line, character + cut))
         self._change(uri, place, text)
+
+    def change(self, uri: str, start: tuple[int, int], end: tuple[int, int], text: str) -> None:
+        """Replace what stands between two positions."""
+        self._change(uri, types.Range(types.Position(*start), types.Position(*end)), text)
 
     def replace(self, uri: str, old: str, new: str) -> None:
         """Replace the first ``old`` in the buffer, with the smallest change message."""

@@ -22,3 +22,6 @@ def delivery(cents):
         return 0
     return DELIVERY
 ```'''
+
+# Another right one, for who rejects the first.
+OTHER = RIGHT.replace("if cents == 0 or cents >=", "if not cents or cents >=")

@@ -11,10 +11,9 @@ from lsprotocol import types
 
 from .conftest import Rig, Table
 from .editor import plain
-from .script import RIGHT, WRONG
+from .script import OTHER, RIGHT, WRONG
 
 VIEW = {"client": {"proposalView": True, "sessions": True, "unheard": 1}}
-OTHER = RIGHT.replace("if cents == 0 or cents >=", "if not cents or cents >=")
 OFFERED = "would be green"
 
 

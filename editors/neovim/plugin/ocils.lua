@@ -9,7 +9,7 @@ vim.api.nvim_create_user_command('Ocils', function(given)
   require('ocils').command(given.fargs)
 end, {
   nargs = '+',
-  desc = 'Make failing tests pass: refine, run, generate, cancel, status, log',
+  desc = 'Make failing tests pass: refine, run, generate, feedback, cancel, sessions, log',
   complete = function(lead)
     return require('ocils').complete(lead)
   end,

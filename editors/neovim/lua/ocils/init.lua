@@ -1,12 +1,13 @@
 -- ocils: make failing tests pass. See :help ocils.
 --
 -- Works from Neovim 0.7.2 (Debian 12) on: what newer versions have is used where it is there.
+local client = require('ocils.client')
 local M = {}
 
 M.config = {
   -- How the server is started.
   cmd = { 'ocils', 'serve' },
-  -- The user's settings: model, sandbox, refine, record. See the server's README.
+  -- The user's settings: model, sandbox, refine, editor, record. See :help ocils-settings.
   settings = {},
   filetypes = { 'python' },
   root_markers = { 'pyproject.toml', 'setup.cfg', 'setup.py', 'pytest.ini', 'tox.ini', '.git' },
@@ -14,16 +15,17 @@ M.config = {
   lens = true,
   -- Show what is happening in the command line.
   progress = true,
+  -- Show a proposal in a floating window, before it is applied.
+  preview = true,
 }
 
-local COMMANDS = {
-  refine = 'ocils.refineUntilGreen',
-  run = 'ocils.runTests',
-  generate = 'ocils.generate',
-  apply = 'ocils.applyKept',
-  cancel = 'ocils.cancel',
-  status = 'ocils.status',
-}
+-- What the server is told at the start: of us, and the settings, which 0.7 does not send by itself.
+function M.init_options()
+  return {
+    ocils = next(M.config.settings) and M.config.settings or vim.empty_dict(),
+    client = { proposalView = M.config.preview, status = true, sessions = true },
+  }
+end
 
 -- Messages go through vim.notify, so that a notification plugin shows them if there is one.
 local LEVELS = {
@@ -34,61 +36,37 @@ local LEVELS = {
   vim.log.levels.DEBUG,
 }
 
+local status = {}
+
 M.handlers = {
   ['window/showMessage'] = function(_, params)
     vim.notify('ocils: ' .. params.message, LEVELS[params.type] or vim.log.levels.INFO)
     return vim.NIL
   end,
+  ['ocils/status'] = function(_, params)
+    status = params
+    vim.cmd('redrawstatus')
+  end,
+  ['ocils/proposal'] = function(_, params)
+    require('ocils.proposal').on_proposal(params)
+  end,
+  ['ocils/proposalEnded'] = function(_, params)
+    require('ocils.proposal').on_ended(params)
+  end,
+  ['ocils/session'] = function(_, params)
+    require('ocils.sessions').on_session(params)
+  end,
 }
 
-local function clients(buffer)
-  local found = {}
-  if vim.lsp.get_clients then
-    return vim.lsp.get_clients({ name = 'ocils', bufnr = buffer })
+-- A few characters for a status line: "" when the server does not run.
+function M.status()
+  if #client.all() == 0 or not status.state then
+    return ''
   end
-  for _, client in pairs(vim.lsp.buf_get_clients(buffer or 0)) do
-    if client.name == 'ocils' then
-      table.insert(found, client)
-    end
+  if status.state == 'busy' and status.running[1] then
+    return 'ocils: ' .. status.running[1].message
   end
-  return found
-end
-
-local function any_client()
-  local here = clients(0)
-  if #here > 0 then
-    return here[1]
-  end
-  local all = vim.lsp.get_clients and vim.lsp.get_clients({ name = 'ocils' })
-    or vim.lsp.get_active_clients()
-  for _, client in pairs(all) do
-    if client.name == 'ocils' then
-      return client
-    end
-  end
-end
-
-local function send(client, method, params, answered, buffer)
-  -- 0.11 made methods of what used to be plain functions.
-  if vim.fn.has('nvim-0.11') == 1 then
-    return client:request(method, params, answered, buffer)
-  end
-  return client.request(method, params, answered, buffer)
-end
-
-local function request(client, command, argument)
-  local params = { command = command, arguments = { argument } }
-  local function answered(problem)
-    if problem then
-      vim.notify('ocils: ' .. (problem.message or vim.inspect(problem)), vim.log.levels.ERROR)
-    end
-  end
-  return send(client, 'workspace/executeCommand', params, answered, 0)
-end
-
-local function here(client)
-  local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
-  return { uri = params.textDocument.uri, position = params.position }
+  return status.state == 'error' and 'ocils: ' .. status.problem or 'ocils'
 end
 
 local function log_path()
@@ -98,46 +76,132 @@ local function log_path()
   return vim.lsp.get_log_path()
 end
 
--- Carry out :Ocils {arguments}.
-function M.command(arguments)
-  local name = arguments[1]
-  if name == 'log' then
-    vim.cmd('tabedit ' .. vim.fn.fnameescape(log_path()))
-    return
-  end
-  if not COMMANDS[name] then
-    vim.notify('ocils: no such command: ' .. name, vim.log.levels.ERROR)
-    return
-  end
-  local client = any_client()
-  if not client then
-    vim.notify(
-      'ocils: not attached; open a Python file, or see :checkhealth ocils',
-      vim.log.levels.WARN
-    )
-    return
-  end
-  local argument
-  if name == 'cancel' then
-    argument = vim.empty_dict()
-  elseif name == 'status' then
-    argument = { uri = vim.uri_from_bufnr(0) }
-  else
-    argument = here(client)
-    if name == 'run' and arguments[2] == 'all' then
-      argument.position = nil
+-- Execute a command at the cursor; argument(place) may change what is sent.
+local function at_cursor(command, argument)
+  return function(words)
+    local found = client.any()
+    if not found then
+      client.hint()
+      return
     end
+    -- The first sign of work is ours: the server's own comes a moment later.
+    vim.api.nvim_echo({ { 'ocils: ' .. words[1] .. ' …' } }, false, {})
+    local place = client.here(found)
+    client.execute(command, argument and argument(place, words) or place, found)
   end
-  request(client, COMMANDS[name], argument)
+end
+
+local function text_or_ask(words, prompt, answered)
+  local text = table.concat(vim.list_slice(words, 2), ' ')
+  if text ~= '' then
+    answered(text)
+    return
+  end
+  vim.ui.input({ prompt = prompt }, function(given)
+    if given and given ~= '' then
+      answered(given)
+    end
+  end)
+end
+
+-- With a proposal that waits: reject it for that reason. Else: a hint for the last session.
+local function feedback(words)
+  local proposals, sessions = require('ocils.proposal'), require('ocils.sessions')
+  local waiting = next(proposals.waiting) and proposals.current()
+  if not waiting and not sessions.last then
+    vim.notify('ocils: nothing to go on with; :Ocils refine first', vim.log.levels.WARN)
+    return
+  end
+  text_or_ask(words, 'What should it know? ', function(text)
+    if waiting then
+      proposals.reject(waiting, text)
+    else
+      client.execute('ocils.feedback', { session = sessions.last, text = text })
+    end
+  end)
+end
+
+local COMMANDS = {
+  refine = at_cursor('ocils.refineUntilGreen'),
+  generate = at_cursor('ocils.generate'),
+  run = at_cursor('ocils.runTests', function(place, words)
+    return words[2] == 'all' and { uri = place.uri } or place
+  end),
+  apply = function(words)
+    local proposals = require('ocils.proposal')
+    if next(proposals.waiting) then
+      proposals.apply(proposals.current())
+    else
+      at_cursor('ocils.applyKept')(words)
+    end
+  end,
+  reject = function(words)
+    local proposals = require('ocils.proposal')
+    local waiting = proposals.current()
+    if waiting then
+      proposals.reject(waiting, table.concat(vim.list_slice(words, 2), ' '))
+    end
+  end,
+  show = function()
+    local proposals = require('ocils.proposal')
+    local waiting = proposals.current()
+    if waiting then
+      proposals.open(waiting)
+    end
+  end,
+  feedback = feedback,
+  cancel = function()
+    client.execute('ocils.cancel', vim.empty_dict())
+  end,
+  sessions = function()
+    require('ocils.sessions').choose()
+  end,
+  status = function()
+    client.execute('ocils.status', { uri = vim.uri_from_bufnr(0) })
+  end,
+  doctor = function()
+    vim.cmd('checkhealth ocils')
+  end,
+  log = function()
+    vim.cmd('tabedit ' .. vim.fn.fnameescape(log_path()))
+  end,
+}
+
+-- Carry out :Ocils {words}.
+function M.command(words)
+  local command = COMMANDS[words[1]]
+  if not command then
+    vim.notify('ocils: no such command: ' .. words[1], vim.log.levels.ERROR)
+    return
+  end
+  command(words)
 end
 
 function M.complete(lead)
-  local names = vim.tbl_keys(COMMANDS)
-  table.insert(names, 'log')
-  table.sort(names)
-  return vim.tbl_filter(function(name)
+  local names = vim.tbl_filter(function(name)
     return vim.startswith(name, lead)
-  end, names)
+  end, vim.tbl_keys(COMMANDS))
+  table.sort(names)
+  return names
+end
+
+-- What lenses and code actions lead to: the server's own commands, with a sign of work at once.
+local function register_commands()
+  for _, name in ipairs({ 'refineUntilGreen', 'generate', 'runTests', 'applyKept', 'rejectKept' }) do
+    vim.lsp.commands['ocils.' .. name] = function(command, context)
+      local found = context and context.client_id and vim.lsp.get_client_by_id(context.client_id)
+      vim.api.nvim_echo({ { 'ocils: ' .. command.title .. ' …' } }, false, {})
+      client.execute(command.command, command.arguments[1], found)
+    end
+  end
+end
+
+-- A lens can be asked for as soon as the server is there.
+function M.on_attach(_, buffer)
+  register_commands()
+  if M.config.lens then
+    require('ocils.lens').refresh(buffer)
+  end
 end
 
 local function root_of(buffer)
@@ -158,53 +222,36 @@ local function root_of(buffer)
   end
 end
 
-local function is_attached(buffer)
-  return #clients(buffer) > 0
-end
-
--- vim.lsp.codelens.refresh() drops what is asked for while it waits, and up to 0.9 leaves the last
--- lens standing when there is none any more. So we ask ourselves, and let it draw.
-local function refresh_lens(buffer)
-  if not (vim.api.nvim_buf_is_loaded(buffer) and is_attached(buffer)) then
-    return
-  end
-  if vim.lsp.codelens.enable then
-    vim.lsp.codelens.enable(true, { bufnr = buffer })
-    return
-  end
-  for _, client in pairs(clients(buffer)) do
-    local params = { textDocument = { uri = vim.uri_from_bufnr(buffer) } }
-    local function answered(problem, result, context)
-      if problem or not vim.api.nvim_buf_is_loaded(buffer) then
-        return
-      end
-      local namespaces = vim.lsp.codelens.__namespaces
-      if namespaces then
-        vim.api.nvim_buf_clear_namespace(buffer, namespaces[client.id], 0, -1)
-      end
-      vim.lsp.codelens.on_codelens(problem, result or {}, context)
-    end
-    send(client, 'textDocument/codeLens', params, answered, buffer)
-  end
-end
-
--- A lens can be asked for as soon as the server is there.
-function M.on_attach(_, buffer)
-  if M.config.lens then
-    refresh_lens(buffer)
+-- The server was ended by something else than us: say so, and how to go on.
+local function on_exit(code, signal)
+  if (code ~= 0 or signal ~= 0) and vim.v.exiting == vim.NIL then
+    vim.schedule(function()
+      require('ocils.proposal').waiting = {}
+      vim.notify(
+        ('ocils: the server ended (code %d, signal %d); what ran is lost, nothing was changed. '):format(
+          code,
+          signal
+        ) .. ':Ocils log says more, :edit starts it again',
+        vim.log.levels.ERROR
+      )
+    end)
   end
 end
 
 local function server_config(root)
   return {
     on_attach = M.on_attach,
+    on_exit = on_exit,
     name = 'ocils',
     cmd = M.config.cmd,
     root_dir = root,
+    init_options = M.init_options(),
     settings = { ocils = M.config.settings },
     handlers = M.handlers,
   }
 end
+
+M.on_exit = on_exit
 
 -- Attach the server to a buffer, starting it for the buffer's project when it is not there yet.
 function M.attach(buffer)
@@ -217,10 +264,10 @@ function M.attach(buffer)
   if vim.lsp.start then
     return vim.lsp.start(server_config(root), { bufnr = buffer })
   end
-  for _, client in pairs(vim.lsp.get_active_clients()) do
-    if client.name == 'ocils' and client.config.root_dir == root then
-      vim.lsp.buf_attach_client(buffer, client.id)
-      return client.id
+  for _, each in pairs(client.all()) do
+    if each.config.root_dir == root then
+      vim.lsp.buf_attach_client(buffer, each.id)
+      return each.id
     end
   end
   local id = vim.lsp.start_client(server_config(root))
@@ -228,44 +275,6 @@ function M.attach(buffer)
     vim.lsp.buf_attach_client(buffer, id)
   end
   return id
-end
-
--- One line of progress, cut to the command line: longer text would ask for Enter.
-local function show(title, message, percentage)
-  local text = 'ocils: ' .. title .. (message and message ~= '' and (': ' .. message) or '')
-  if percentage then
-    text = text .. string.format(' (%d%%)', percentage)
-  end
-  local room = vim.v.echospace
-  if vim.fn.strdisplaywidth(text) > room then
-    text = vim.fn.strcharpart(text, 0, room - 1) .. '…'
-  end
-  vim.api.nvim_echo({ { text } }, false, {})
-  vim.cmd('redraw')
-end
-
-local titles = {}
-
-local function on_progress(data)
-  local token, value = data.params.token, data.params.value
-  titles[token] = value.title or titles[token]
-  show(titles[token] or '', value.message, value.kind ~= 'end' and value.percentage or nil)
-  if value.kind == 'end' then
-    titles[token] = nil
-  end
-end
-
--- Up to 0.9 the event carries nothing, and each client keeps its messages.
-local function on_old_progress()
-  local client = any_client()
-  for token, entry in pairs(client and client.messages.progress or {}) do
-    if type(token) == 'string' and vim.startswith(token, 'ocils-') and entry.title then
-      show(entry.title, entry.message, not entry.done and entry.percentage or nil)
-      if entry.done then
-        client.messages.progress[token] = nil
-      end
-    end
-  end
 end
 
 -- Start ocils for Python files from now on, those that are open included.
@@ -280,31 +289,10 @@ function M.setup(options)
     end,
   })
   if M.config.lens then
-    vim.api.nvim_create_autocmd({ 'BufEnter', 'InsertLeave', 'TextChanged', 'DiagnosticChanged' }, {
-      group = group,
-      callback = function(event)
-        refresh_lens(event.buf)
-      end,
-    })
+    require('ocils.lens').follow(group)
   end
   if M.config.progress then
-    if vim.fn.exists('##LspProgress') == 1 then
-      vim.api.nvim_create_autocmd('LspProgress', {
-        group = group,
-        callback = function(event)
-          local client = vim.lsp.get_client_by_id(event.data.client_id)
-          if client and client.name == 'ocils' then
-            on_progress(event.data)
-          end
-        end,
-      })
-    else
-      vim.api.nvim_create_autocmd('User', {
-        group = group,
-        pattern = 'LspProgressUpdate',
-        callback = on_old_progress,
-      })
-    end
+    require('ocils.progress').follow(group)
   end
   for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
     local loaded = vim.api.nvim_buf_is_loaded(buffer)
