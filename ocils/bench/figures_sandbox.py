@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from ocils.bench.environment import make_environment
 from ocils.bench.figure import Bench, Figure
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import UsageError
@@ -25,6 +26,7 @@ from ocils.domain.text import Edit, Snapshot, Span, apply_edits
 from ocils.ports import Ports
 
 LIBRARIES = tuple(name for name in ("numpy", "pandas") if importlib.util.find_spec(name))
+MODULE = "shop/pricing.py"
 OLD = b"cents > FREE_DELIVERY_FROM"
 INTERPRETER = "tests/test_interpreter.py"
 MEMORY = "tests/test_memory.py"
@@ -34,25 +36,32 @@ WARM_UP = 4
 class Arena:
     """A workspace, one edit of it that is right, and its nine tests."""
 
-    def __init__(self, clean: Snapshot, ports: Ports, module: str, ids: tuple[TestId, ...]) -> None:
+    def __init__(
+        self, clean: Snapshot, ports: Ports, python: str, ids: tuple[TestId, ...] = ()
+    ) -> None:
         self.clean = clean
+        self.python = python
         self.ports = ports
         self.ids = ids
-        self._path = f"{clean.root}/{module}"
+        self._path = f"{clean.root}/{MODULE}"
         self._round = 0
 
     @classmethod
     async def of(cls, bench: Bench, name: str = "basket", heavy: bool = False) -> Arena:
-        """Lay out a copy of the test workspace, with imports in front of its module or not."""
-        extra = {}
-        if heavy:
-            lines = "".join(f"import {each}\n" for each in LIBRARIES)
-            extra = {"shop/pricing.py": lines}
-        clean, ports = await bench.like("basket", name, extra)
-        cancel = CancelToken()
-        await ports.sandbox.warm(clean, cancel)
-        ids = tuple(c.test for c in (await ports.sandbox.judge(clean, (), Plan(), cancel)).cases)
-        arena = cls(clean, ports, "shop/pricing.py", ids)
+        """Lay out a copy of the test workspace.
+
+        Either its module imports large libraries, and it has this program's packages; or it has an
+        environment of its own with pytest alone.
+        """
+        lines = "".join(f"import {each}\n" for each in LIBRARIES) if heavy else ""
+        clean, ports = await bench.like("basket", name, {MODULE: lines})
+        python = sys.executable
+        if not heavy:
+            python = make_environment(Path(clean.root) / ".venv")
+        arena = cls(clean, ports, python)
+        await ports.sandbox.warm(clean, CancelToken())
+        original = await ports.sandbox.judge(clean, (), Plan(), CancelToken())
+        arena.ids = tuple(case.test for case in original.cases)
         await arena._check_interpreter()
         return arena
 
@@ -89,7 +98,7 @@ class Arena:
         try:
             started = time.perf_counter()
             done = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "pytest", "-q", "tests/test_pricing.py",
+                self.python, "-m", "pytest", "-q", "tests/test_pricing.py",
                 cwd=self.clean.root,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
@@ -100,6 +109,14 @@ class Arena:
             return time.perf_counter() - started
         finally:
             _write(self._path, document.data)
+
+    async def settle(self, level: Level = "L2") -> None:
+        """Judge until the slots have taken in what the original taught them, and have a suite."""
+        width = self.ports.sandbox.width
+        for _ in range(WARM_UP):
+            await asyncio.gather(*(self.judge(self.edits(level)) for _ in range(width)))
+        for _ in range(WARM_UP):
+            await self.judge(self.edits(level))
 
     def conditions(self, **more: object) -> dict[str, object]:
         """Say what was measured on."""
@@ -112,7 +129,8 @@ class Arena:
 
     async def _check_interpreter(self) -> None:
         """The arms must run the same interpreter with the same packages."""
-        text = f"import sys\n\ndef test_it():\n    assert sys.prefix == {sys.prefix!r}\n"
+        prefix = str(Path(self.python).parents[1])
+        text = f"import sys\n\ndef test_it():\n    assert sys.prefix == {prefix!r}\n"
         await self._extra(INTERPRETER, text, Passed)
 
     async def _extra(self, path: str, text: str, wanted: type[Passed | Failed]) -> str:
@@ -159,8 +177,7 @@ async def verdict_l2_heavy(bench: Bench, rounds: int = 24) -> Figure:
 
 async def _verdict(bench: Bench, name: str, level: Level, heavy: bool, rounds: int) -> Figure:
     arena = await Arena.of(bench, "heavy" if heavy else "small", heavy)
-    for _ in range(WARM_UP):
-        await arena.judge(arena.edits(level))
+    await arena.settle(level)
     ours, plain = [], []
     for _ in range(rounds):
         edits = arena.edits(level)
@@ -206,7 +223,8 @@ async def warmup_host_runs(bench: Bench, rounds: int = 20) -> Figure:
     arena = await Arena.of(bench, "warm")
     for number in range(rounds + 1):
         clean, ports = await bench.like("basket", f"warm{number}")
-        cold = Arena(clean, ports, "shop/pricing.py", arena.ids)
+        make_environment(Path(clean.root) / ".venv")
+        cold = Arena(clean, ports, arena.python, arena.ids)
         started = time.perf_counter()
         await ports.sandbox.warm(clean, CancelToken())
         await cold.judge(cold.edits())
@@ -259,8 +277,7 @@ async def warm_memory_mib(bench: Bench, rounds: int = 20) -> Figure:
     imports does: anonymous memory, files in memory and the kernel's, the asking candidate's own left out.
     """
     arena = await Arena.of(bench, "memory")
-    for _ in range(2 * WARM_UP):
-        await arena.judge(arena.edits())
+    await arena.settle()
     values = []
     for _ in range(rounds):
         found = await arena.memory()

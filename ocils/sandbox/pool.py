@@ -72,6 +72,7 @@ class DockerSandbox:
         idle_seconds: float = 600.0,
         runner: Runner | None = None,
     ) -> None:
+        self._closed = False
         self.why_not_l2 = ""
         """Why the last candidate was not judged in a collected suite, for logs; "" when it was, or when
         there was none yet."""
@@ -189,7 +190,10 @@ class DockerSandbox:
                 raise
 
     async def close(self) -> None:
-        """End what is being judged and remove every container of this workspace."""
+        """End what is being judged and remove every container of this workspace; may be called twice."""
+        if self._closed:
+            return
+        self._closed = True
         for stop in tuple(self._stops):
             stop.cancel()
         if self._tasks:
