@@ -238,6 +238,7 @@ class Slot:
             "tests": list(plan.tests),
             "paths": list(_arguments(plan, self.snapshot, files)),
             "stop_early": plan.stop_early,
+            "short": bool(files) and not plan.fresh,
             "probe": probe,
             "modules": harvest,
             "env": {},

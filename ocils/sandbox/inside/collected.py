@@ -199,6 +199,7 @@ class Collecting(Reporter):
         session.testscollected = len(session.items)
         session.config.option.maxfail = 1 if order["stop_early"] else 0
         self._order = order
+        self.shorten(session.config.option)
         self._nonce = order["nonce"]
         self._report = report
         if probe:

@@ -109,8 +109,11 @@ def _leaves(error: BaseException, depth: int) -> list[BaseException]:
     return found[:LEAVES]
 
 
-def summarise(phases: list[Any], trouble: dict[str, Any]) -> dict[str, Any]:
-    """Make one record of a test's set-up, call and tear-down reports."""
+def summarise(phases: list[Any], trouble: dict[str, Any], *, short: bool = False) -> dict[str, Any]:
+    """Make one record of a test's set-up, call and tear-down reports.
+
+    ``short``: pytest was kept from showing the source, and the frames are shown instead.
+    """
     record: dict[str, Any] = {
         "outcome": _outcome(phases),
         "seconds": sum(each.duration for each in phases),
@@ -122,7 +125,9 @@ def summarise(phases: list[Any], trouble: dict[str, Any]) -> dict[str, Any]:
     record.update({key: value for key, value in trouble.items() if key != "hard"})
     worst = [each for each in phases if each.outcome != "passed"]
     if worst:
-        record["report"] = cut(str(worst[0].longreprtext), REPORT)
+        shown = [f"{p}:{n}: in {f}\n    {text}\n" for p, n, f, text in trouble.get("frames", ())]
+        told = str(worst[0].longreprtext)
+        record["report"] = cut("".join(shown) + told if short else told, REPORT)
         if not record.get("message"):
             record["message"] = _first_line(
                 str(getattr(worst[0], "wasxfail", "")) or record["report"]

@@ -75,6 +75,7 @@ class Reporter(Records):
         """Switch off what spreads tests over processes, and seed what draws at random."""
         option = config.option
         option.no_summary = True
+        self.shorten(option)
         if hasattr(option, "numprocesses"):
             option.numprocesses = 0
             option.dist = "no"
@@ -84,6 +85,15 @@ class Reporter(Records):
         if getattr(option, "hypothesis_seed", "") is None:
             option.hypothesis_seed = str(self._order["seed"])
         yield
+
+    def shorten(self, option: Any) -> None:
+        """Keep pytest from showing the source of every frame, where nobody reads it.
+
+        It parses the whole file for each, which took several times as long as the tests.
+        """
+        if self._order.get("short"):
+            option.tbstyle = "line"
+            option.showlocals = False
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[Any]) -> Generator[None, None, None]:
@@ -176,7 +186,9 @@ class Reporter(Records):
             self._again = False
             self._phases, self._trouble = [], {}
             return
-        record = failures.summarise(self._phases, self._trouble)
+        record = failures.summarise(
+            self._phases, self._trouble, short=self._order.get("short", False)
+        )
         record["id"] = nodeid
         if self._probe:
             self._probe.note(record)
