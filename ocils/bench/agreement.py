@@ -64,8 +64,11 @@ class Compared(Value, frozen=True):
 
     @property
     def agrees(self) -> bool:
-        """Whether both ways say the same, test by test."""
-        return self.warm == self.host and not self.different
+        """Whether both ways say the same, test by test.
+
+        "broken" and "killed" are one: what breaks pytest itself ends the one and not the other.
+        """
+        return _one_word(self.warm) == _one_word(self.host) and not self.different
 
 
 class Grounds(Value, frozen=True):
@@ -250,6 +253,10 @@ def _cheapest(
             if order:
                 found.setdefault(place, file or order[0])
     return found
+
+
+def _one_word(name: str) -> str:
+    return "no report" if name in ("broken", "killed") else name
 
 
 def _file(test: str) -> str:
