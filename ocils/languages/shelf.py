@@ -36,6 +36,12 @@ def _by_suffix() -> dict[str, LanguageName]:
     return {suffix: each.name for each in languages() for suffix in each.suffixes}
 
 
+def is_editable(name: LanguageName) -> bool:
+    """Tell whether functions of a language can be found and edited."""
+    known = language(name)
+    return name == PYTHON or (known is not None and known.grammar is not None)
+
+
 def language_of(path: str, otherwise: LanguageName = PYTHON) -> LanguageName:
     """Return the language of the file at ``path``, by its name; Python unless it says another."""
     if path.endswith(".py"):  # nothing is read for those who only have Python

@@ -31,7 +31,7 @@ def _count(document: Document, suspects: Suspects, tests: bool) -> Counter[tuple
     watched = [each for each in suspects.watched if not (tests and each.in_tests)]
     for node in walk(tree.root):
         for each in watched:
-            if node.type in each.kinds:
+            if node.is_named and node.type in each.kinds:
                 text = (node.text or b"").decode("utf-8", "replace")
                 if text in each.texts:
                     found[text, each.texts[text]] += 1

@@ -65,7 +65,8 @@ class Rig:
             return self.engine
 
         settings = UserSettings(record=self.record, editor=EditorSettings(self.proposal))
-        house = House(settings, engine=engine, sandbox=lambda _, __: self.judge)
+        given: House | None = start.pop("house", None)
+        house = given or House(settings, engine=engine, sandbox=lambda _, __: self.judge)
         server = make_server(house)
         served: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
