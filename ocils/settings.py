@@ -9,6 +9,7 @@ Not covered: consent stored per workspace.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -34,13 +35,25 @@ class ModelSettings(Value, frozen=True):
 class SandboxSettings(Value, frozen=True):
     """Where candidates run. ``slots`` 0 takes one a core. ``python`` overrides what is found.
 
-    ``idle_seconds``: warm containers that judged nothing for so long are ended; 0 is never.
+    ``runtime``: "host" (containers with this machine's own packages), "image" (containers of
+    ``image``: a name, or the absolute path of a Dockerfile or a ``devcontainer.json``), or "process"
+    (no isolation at all; nothing ever falls back to it). ``idle_seconds``: warm containers that judged nothing for so long are ended; 0 is never.
     """
 
     slots: int = 0
     memory: int = 2048
     python: str = ""
     idle_seconds: float = 600.0
+    runtime: Literal["host", "image", "process"] = "host"
+    image: str = ""
+
+
+class PlaceSettings(Value, frozen=True):
+    """What one workspace has instead of the user's ``sandbox``; what is empty is as there."""
+
+    runtime: Literal["", "host", "image", "process"] = ""
+    image: str = ""
+    python: str = ""
 
 
 class RefineSettings(Value, frozen=True):
@@ -73,7 +86,10 @@ class PackagesSettings(Value, frozen=True):
 
 
 class UserSettings(Value, frozen=True):
-    """What the user may set: ``settings.toml`` in their config folder, or their editor."""
+    """What the user may set: ``settings.toml`` in their config folder, or their editor.
+
+    ``workspaces`` maps workspaces' absolute paths to what is different there.
+    """
 
     model: ModelSettings = ModelSettings()
     sandbox: SandboxSettings = SandboxSettings()
@@ -81,6 +97,7 @@ class UserSettings(Value, frozen=True):
     editor: EditorSettings = EditorSettings()
     packages: PackagesSettings = PackagesSettings()
     record: bool = True
+    workspaces: dict[str, PlaceSettings] = {}
 
 
 class WorkspaceSettings(Value, frozen=True):
@@ -99,6 +116,18 @@ def load_user(path: Path | None = None) -> UserSettings:
     """Read the user's settings; none is fine. Raises ``InvalidSettings``."""
     path = path or user_file()
     return parse(_table(path), UserSettings, str(path)) if path.is_file() else UserSettings()
+
+
+def sandbox_at(user: UserSettings, root: str) -> SandboxSettings:
+    """Return the sandbox settings for the workspace at ``root`` (absolute, resolved)."""
+    named = {os.path.realpath(os.path.expanduser(k)): v for k, v in user.workspaces.items()}
+    special = named.get(root, PlaceSettings())
+    return msgspec.structs.replace(
+        user.sandbox,
+        runtime=special.runtime or user.sandbox.runtime,
+        image=special.image or user.sandbox.image,
+        python=special.python or user.sandbox.python,
+    )
 
 
 def load_workspace(root: str) -> WorkspaceSettings:

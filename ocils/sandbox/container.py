@@ -144,7 +144,7 @@ def create_options(
         "pids_limit": 128,
         "mem_limit": memory,
         "memswap_limit": memory,
-        "ulimits": _ulimits(info),
+        "ulimits": ulimits(info),
         "ipc_mode": "private",
         "shm_size": "64m",
         "hostname": "slot",
@@ -172,7 +172,8 @@ def _security(info: EngineInfo) -> list[str]:
     return ["no-new-privileges", *(["label=disable"] if info.selinux else [])]
 
 
-def _ulimits(info: EngineInfo) -> list[Ulimit]:
+def ulimits(info: EngineInfo) -> list[Ulimit]:
+    """Return the limits of each process."""
     found = [Ulimit(name="nofile", soft=1024, hard=4096), Ulimit(name="core", soft=0, hard=0)]
     if info.name == "podman":
         # Else it asks for the kernel's maximum, which an engine in a container may not give.

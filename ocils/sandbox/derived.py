@@ -23,6 +23,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.images import Image
 
 from ocils.domain.errors import SandboxUnavailable
+from ocils.sandbox.container import ulimits
 from ocils.sandbox.engine import Engine
 from ocils.sandbox.environments import find_environment
 from ocils.sandbox.image import REPOSITORY, add_entry, add_programs
@@ -136,7 +137,7 @@ def _derive(engine: Engine, base: Image, recipe: Recipe, root: str, choice: Choi
     tag = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     with contextlib.suppress(ImageNotFound):
         return client.images.get(f"{REPOSITORY}:{tag}")
-    python, version, prefix = _find_python(client, base, choice.python)
+    python, version, prefix = _find_python(engine, base, choice.python)
     if (prefix + "/").startswith(root + "/"):
         raise SandboxUnavailable(
             f"the image's Python is in {prefix}, which the workspace {root} would hide",
@@ -167,28 +168,32 @@ def _derive(engine: Engine, base: Image, recipe: Recipe, root: str, choice: Choi
     return derived
 
 
-def _find_python(client: docker.DockerClient, base: Image, wanted: str) -> tuple[str, str, str]:
+def _find_python(engine: Engine, base: Image, wanted: str) -> tuple[str, str, str]:
     """Return the image's Python, its version and its prefix, by asking it in a bare container."""
-    seen = ""
+    seen = said = ""
     for name in (wanted,) if wanted else ("python", "python3"):
         try:
-            version, python, prefix = json.loads(_asked(client, base, name))
-        except (APIError, ValueError):
+            version, python, prefix = json.loads(_asked(engine, base, name))
+        except APIError as error:
+            said = str(error.explanation)
+            continue
+        except ValueError:
             continue
         seen = ".".join(str(each) for each in version)
         if tuple(version) >= OLDEST:
             return str(python), seen, os.path.normpath(str(prefix))
     what = f"its Python is {seen}, and 3.8 or later is needed" if seen else "it has no Python"
     looked = wanted or "python and python3 on its path"
+    looked += f"; {said}" if said else ""
     raise SandboxUnavailable(
         f"the image cannot run the tests: {what} (looked for {looked})",
         mend="take an image with Python 3.8 or later, or set sandbox.python to its path in the image",
     )
 
 
-def _asked(client: docker.DockerClient, base: Image, python: str) -> bytes:
+def _asked(engine: Engine, base: Image, python: str) -> bytes:
     """Run ``PROBE`` and return what it says. Raises ``APIError`` where there is no such program."""
-    container = client.containers.create(
+    container = engine.client.containers.create(
         base,
         ["-I", "-S", "-c", PROBE],
         entrypoint=[python],
@@ -199,6 +204,7 @@ def _asked(client: docker.DockerClient, base: Image, python: str) -> bytes:
         user="0:0",
         pids_limit=32,
         mem_limit="512m",
+        ulimits=ulimits(engine.info),
     )
     try:
         container.start()

@@ -39,10 +39,16 @@ class EngineInfo(Value, frozen=True):
     remapped: bool = False
     selinux: bool = False
 
+    @property
+    def bounds_memory(self) -> bool:
+        """Whether limits on memory and processes hold; rootless engines need cgroup v2 for them."""
+        return not (self.rootless and self.cgroup == "1")
+
     def __str__(self) -> str:
         kinds = {"rootless": self.rootless, "userns-remap": self.remapped, "SELinux": self.selinux}
         notes = [f"cgroup v{self.cgroup}"] if self.cgroup else []
         notes += [name for name, there in kinds.items() if there]
+        notes += [] if self.bounds_memory else ["memory is not bounded"]
         return f"{self.name} {self.version}" + (f" ({', '.join(notes)})" if notes else "")
 
 

@@ -227,6 +227,10 @@ def judge() -> NoReturn:
         child.limit()
         resource.setrlimit(resource.RLIMIT_DATA, (settings["memory"], settings["memory"]))
         os.umask(0o022)
+        if order.get("commands"):
+            from . import commanded
+
+            child.leave(commanded.run(order, report, settings))
         status = child.run(order, report, settings)
     except BaseException:
         traceback.print_exc()

@@ -41,7 +41,7 @@ class Commanded(Records):
 
     def run(self) -> int:
         """Take every step, each with a fresh folder of an unguessable name for its report."""
-        top = f"/tmp/ocils-{self._commands['folder']}"
+        top = f"{os.environ.get('TMPDIR', '/tmp')}/ocils-{self._commands['folder']}"
         os.mkdir(top, 0o700)
         for number, argv in enumerate(self._commands["steps"]):
             folder = f"{top}/{number}"
