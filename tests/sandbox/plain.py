@@ -7,12 +7,15 @@ import os
 import subprocess
 import textwrap
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
-from ocils.domain.judging import Broken, Failed, Passed, Plan
+from ocils.domain.judging import Broken, Failed, Passed, Plan, TestId, Verdict
 from ocils.domain.text import Edit
 
 from .yard import Yard
+
+ASKED = 3
 
 RECORDER = """
     import json, os
@@ -97,7 +100,8 @@ async def agrees(
 ) -> None:
     """Judge the workspace as the plain run does: the same tests, the same outcomes, as many as said.
 
-    ``edits`` are judged, and stand on disk for the plain run. ``below`` is a folder with a
+    ``edits`` are judged, and stand on disk for the plain run; their tests are then asked for by
+    their ids as well, often enough for every level to be tried. ``below`` is a folder with a
     configuration of its own, whose tests the plain run names from there. ``fresh`` judges both in a
     warm slot and afresh.
     """
@@ -112,8 +116,15 @@ async def agrees(
         verdict = await yard.judge(edits, Plan(paths=arguments, seconds=60, fresh=new))
         if code == 2:
             assert isinstance(verdict, Broken), verdict
-            continue
+            return
         assert isinstance(verdict, Passed if code == 0 else Failed), (code, verdict)
-        found = {each.test: each.outcome for each in verdict.cases}
-        differ = set(found.items()) ^ set(expected.items())
-        assert not differ, f"{sorted(differ)}; plain: {expected}"
+        _same(verdict, expected)
+    asked = Plan(tests=tuple(TestId(each) for each in expected), seconds=60)
+    for _ in range(ASKED if edits else 0):
+        _same(await yard.judge(edits, asked), expected)
+
+
+def _same(verdict: Verdict, expected: Mapping[str, str]) -> None:
+    found = {each.test: each.outcome for each in verdict.cases}
+    differ = set(found.items()) ^ set(expected.items())
+    assert not differ, f"{sorted(differ)} at {verdict}; plain: {expected}"

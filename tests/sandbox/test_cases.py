@@ -116,6 +116,9 @@ SUITE = {
             with pytest.raises(ValueError):
                 m.double(1)
 
+        def test_group():
+            raise ExceptionGroup("both", [ValueError("one"), KeyError("two")])
+
         def test_fixture_fails(broken):
             pass
 
@@ -150,6 +153,9 @@ async def test_cases_of_a_real_run(make: Maker) -> None:
     plain = cases["test_plain_assert_elsewhere"]
     assert (plain.kind, plain.frames[-1].text) == ("assertion", "assert found == wanted")
     assert cases["test_not_raised"].reason.startswith("Failed: DID NOT RAISE")
+    group = cases["test_group"].message.splitlines()
+    assert group[0].startswith("ExceptionGroup: both (2 sub-exceptions)")
+    assert group[1:] == ["  | ValueError: one", "  | KeyError: 'two'"]
     fixture = cases["test_fixture_fails"]
     assert (fixture.outcome, fixture.kind, fixture.warnings) == ("error", "runtime", ())
     told = feedback.write(verdict).text

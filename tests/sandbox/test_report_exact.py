@@ -33,6 +33,7 @@ from ocils.sandbox.report import OUTPUT_CAP, End, Report
 from .test_report import NONCE, A, B, Record, case, chain, collected, done, lines
 
 C = TestId("t.py::c")
+EVERYTHING = Plan()
 PROBE = Probe("/w/m.py", 1, 9)
 MINE = [["/w/t.py", 8, "test", "f()"], ["/w/m.py", 3, "f", "g()"]]
 THEIRS = [["/w/m.py", 3, "f", "g()"], ["/w/t.py", 8, "test", "f()"]]
@@ -40,8 +41,8 @@ GREEN = [collected(A, B), *case(A), *case(B), done()]
 
 
 def reported(
-    records: list[Record], plan: Plan = Plan(), edited: tuple[str, ...] = ("/w/m.py",)
-) -> Report:  # noqa: B008 - frozen
+    records: list[Record], plan: Plan = EVERYTHING, edited: tuple[str, ...] = ("/w/m.py",)
+) -> Report:
     report = Report(NONCE, plan, edited)
     report.feed(lines(records))
     return report
@@ -49,7 +50,7 @@ def reported(
 
 def judge(
     records: list[Record],
-    plan: Plan = Plan(),  # noqa: B008 - frozen
+    plan: Plan = EVERYTHING,
     *,
     status: int | None = 0,
     ended_for: str = "",
@@ -177,6 +178,8 @@ def test_the_printed_bytes_of_all_tests_count() -> None:
 
     assert isinstance(printing(OUTPUT_CAP, 0), Passed)
     assert printing(OUTPUT_CAP, 1) == Killed("output", "it wrote more than the limit", passed(A, B))
+    silent = [collected(A, B), *case(A, printed=OUTPUT_CAP), *case(B), done()]
+    assert isinstance(judge(silent), Passed)
     assert OUTPUT_CAP == 16 * 1024 * 1024
 
 
@@ -204,6 +207,11 @@ def test_each_doubt_has_its_words_and_the_first_one_is_told(data: bytes, why: st
     assert isinstance(verdict, Broken)
     assert (verdict.why, verdict.kind) == (why, "report")
     assert verdict.cases[:1] == passed(A)
+
+
+def test_a_test_that_ran_twice_is_doubtful() -> None:
+    verdict = judge([collected(A, B), *case(A), *case(B), *case(A), done()])
+    assert verdict == Broken("t.py::a was reported out of turn", "report", cases=passed(A, B))
 
 
 def test_a_doubtful_record_is_not_taken() -> None:
@@ -354,6 +362,11 @@ def test_who_may_expect_a_failure(more: Record, outcome: str) -> None:
     assert found.kind == ("assertion" if outcome == "failed" else "")
 
 
+def test_a_pass_out_of_the_changed_code_stays_a_pass() -> None:
+    (found,) = reported(case(A, "passed", marked=False, frames=MINE)).cases
+    assert found.outcome == "passed"
+
+
 @pytest.mark.parametrize(("told", "outcome"), [("odd", "error"), ("xpassed", "xpassed")])
 def test_an_unknown_outcome_is_an_error(told: str, outcome: str) -> None:
     assert [each.outcome for each in reported(case(A, told)).cases] == [outcome]
@@ -398,6 +411,7 @@ def test_a_group_is_what_its_members_agree_on() -> None:
     assert failure_class({"chain": group, "leaves": []}) == "runtime"
     assert failure_class({"chain": group, "leaves": [refused()]}, from_edit=True) == "runtime"
     assert failure_class({}) == "assertion"
+    assert failure_class({"chain": [*failed, refused()]}) == "isolation"
 
 
 def test_why_a_file_cannot_be_collected() -> None:
@@ -424,6 +438,7 @@ def test_why_a_file_cannot_be_collected() -> None:
             "  SyntaxError: one\n  SyntaxError: two  \nan Error\n",
             ("syntax", "SyntaxError: two", ""),
         ),
+        ("  \tan error  \n", ("collection", "an error", "")),
         ("an error\nnot it\nan Error: x\nthe end\n", ("collection", "an Error: x", "")),
         ("first\n\n  last  \n\n", ("collection", "last", "")),
         ("", ("collection", "pytest ended before it collected", "")),
