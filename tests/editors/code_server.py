@@ -31,6 +31,11 @@ _QUIET = {
     "editor.minimap.enabled": False,
     "editor.cursorBlinking": "solid",
     "extensions.ignoreRecommendations": True,
+    "files.autoSave": "off",
+    "explorer.autoReveal": False,
+    "remote.autoForwardPorts": False,
+    "scm.diffDecorations": "none",
+    "testing.automaticallyOpenTestResults": "neverOpen",
     "telemetry.telemetryLevel": "off",
     "update.mode": "none",
     "window.commandCenter": False,
@@ -44,9 +49,10 @@ _QUIET = {
 class CodeServer:
     """One VS Code with a profile of its own. Use as a context manager."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any], *, port: int | None = None) -> None:
+    def __init__(self, folder: Path, settings: dict[str, Any], *, host: Path | None = None) -> None:
         self._folder = folder
-        self._port = port or _free_port()
+        self._port = _free_port()
+        self._host = host
         self._process: subprocess.Popen[bytes] | None = None
         for place in ("User", "Machine"):
             target = folder / "data" / place / "settings.json"
@@ -115,7 +121,7 @@ class CodeServer:
         """Where it is served."""
         return f"http://127.0.0.1:{self._port}/"
 
-    def drive(self, script: str, workspace: Path, *, seconds: float = 300, **more: str) -> str:
+    def drive(self, script: str, workspace: Path, *, seconds: float = 800, **more: str) -> str:
         """Run one of the scripts against an opened folder; return what it said.
 
         Fails the test with that when the script does.
@@ -158,7 +164,7 @@ class CodeServer:
             f"XDG_{name}_HOME": str(self._folder / "xdg" / name.lower())
             for name in ("CONFIG", "STATE", "CACHE", "DATA")
         }
-        return {**kept, **own}
+        return {**kept, **own, **({"HOST_RESULT": str(self._host)} if self._host else {})}
 
 
 def members(session: int) -> list[int]:

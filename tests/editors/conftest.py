@@ -27,7 +27,9 @@ def vsix() -> Path:
 def launcher(tmp_path: Path) -> Path:
     """Return a program that is this checkout's ``ocils``, for the setting ``ocils.path``."""
     program = tmp_path / "ocils"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ocils "$@" 2>>"{tmp_path}/ocils.log"\n')
+    program.write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" -m ocils "$@" 2>>"{tmp_path}/ocils.log"\n'
+    )
     program.chmod(0o755)
     return program
 
@@ -37,9 +39,11 @@ def code(tmp_path: Path, vsix: Path, launcher: Path) -> Iterator[Callable[..., C
     """Start VS Codes with the extension installed; further arguments are settings."""
     started: list[CodeServer] = []
 
-    def start(**settings: Any) -> CodeServer:
-        server = CodeServer(tmp_path / "code", {"ocils.path": str(launcher), **settings})
-        server.install(vsix)
+    def start(*, host: Path | None = None, **settings: Any) -> CodeServer:
+        """``host``: tests are run in the extension host, and leave what came of them there."""
+        server = CodeServer(tmp_path / "code", {"ocils.path": str(launcher), **settings}, host=host)
+        if host is None:
+            server.install(vsix)
         started.append(server)
         return server.__enter__()
 

@@ -5,19 +5,34 @@ The stories are told by ``vscode/drive/*.mjs``, in a browser; each says what it 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .code_server import CodeServer
+from .code_server import DRIVES, ROOT, CodeServer
 
 pytestmark = [
     pytest.mark.vscode,
     pytest.mark.docker,
     pytest.mark.model,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
 ]
+
+
+def test_inside_the_extension_host(
+    code: Callable[..., CodeServer], workspace: Callable[[str], Path], tmp_path: Path
+) -> None:
+    result = tmp_path / "result"
+    said = code(host=result).drive(
+        "host.mjs",
+        workspace("basket"),
+        EXTENSION=str(ROOT / "editors/vscode"),
+        HOST_TESTS=str(DRIVES.parent / "host/index.js"),
+        HOST_RESULT=str(result),
+    )
+    assert said.endswith("\n0 failed\n")
 
 
 def test_from_a_failing_test_to_green(
@@ -46,3 +61,18 @@ def test_a_server_that_cannot_start_is_explained(
 ) -> None:
     root = workspace("basket")
     code(**{"ocils.path": str(root / "nothing-here")}).drive("missing.mjs", root)
+
+
+def test_a_newcomer_gets_to_green_with_nothing_but_the_vsix(
+    tmp_path: Path, vsix: Path, workspace: Callable[[str], Path]
+) -> None:
+    """No setting, no repository, no environment: the wheel in the extension makes its own."""
+    root = workspace("basket")
+    server = CodeServer(tmp_path / "code", {})
+    begun = time.monotonic()
+    server.install(vsix)
+    with server:
+        server.drive("cold.mjs", root)
+        print(f"from installing to the first green: {time.monotonic() - begun:.0f} s")
+    made = list((tmp_path / "code").rglob("ocils.ocils/server-*/ready"))
+    assert len(made) == 1

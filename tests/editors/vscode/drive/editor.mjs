@@ -6,7 +6,7 @@ import path from 'node:path';
 
 const { chromium } = createRequire(`${process.env.TOOLS}/`)('playwright-core');
 
-const PATIENCE = Number(process.env.PATIENCE ?? 120_000);
+const PATIENCE = Number(process.env.PATIENCE ?? 240_000);
 
 export async function openEditor({ port, folder, payload, size, shots }) {
   const browser = await chromium.launch({
@@ -14,7 +14,7 @@ export async function openEditor({ port, folder, payload, size, shots }) {
     headless: true,
     args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--force-color-profile=srgb'],
   });
-  const context = await browser.newContext({ viewport: size ?? { width: 1280, height: 800 } });
+  const context = await browser.newContext({ viewport: size });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   const query = payload ? `&payload=${encodeURIComponent(JSON.stringify(payload))}` : '';
@@ -206,6 +206,7 @@ export async function story(options, tell) {
 }
 
 export function fromEnvironment() {
-  const { PORT, FOLDER, SHOTS } = process.env;
-  return { port: PORT, folder: FOLDER, shots: SHOTS };
+  const { PORT, FOLDER, SHOTS, SIZE } = process.env;
+  const [width, height] = (SIZE ?? '1280x800').split('x').map(Number);
+  return { port: PORT, folder: FOLDER, shots: SHOTS, size: { width, height } };
 }

@@ -1,0 +1,42 @@
+"""The pictures of the READMEs, taken from the real editor while it is told a real story.
+
+Run by ``make screenshots``, in both themes; not a part of the suite, since it rewrites files of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .code_server import ROOT, CodeServer
+
+pytestmark = [pytest.mark.vscode, pytest.mark.docker, pytest.mark.model, pytest.mark.timeout(1800)]
+
+IMAGES = ROOT / "editors" / "vscode" / "images"
+SHOWN = ("doctor", "failing", "menu", "refining", "proposal", "attempts", "green")
+
+
+@pytest.mark.skipif("OCILS_SCREENSHOTS" not in os.environ, reason="make screenshots takes them")
+@pytest.mark.parametrize(
+    ("name", "theme"), [("light", "Default Light Modern"), ("dark", "Default Dark Modern")]
+)
+def test_take(
+    name: str,
+    theme: str,
+    code: Callable[..., CodeServer],
+    workspace: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    root = workspace("basket")
+    taken = tmp_path / "taken"
+    code(**{"workbench.colorTheme": theme}).drive(
+        "story.mjs", root, SHOTS=str(taken), SIZE="1100x640"
+    )
+    for each in SHOWN:
+        target = IMAGES / name / f"{each}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(taken / f"{each}.png", target)
