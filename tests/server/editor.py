@@ -213,7 +213,6 @@ class Editor:
             text = Path(path).read_bytes().decode()
         self.buffers[uri] = Buffer(text, version)
         language = "python" if path.endswith(".py") or ":" in path else "plaintext"
-        language = "javascript" if path.endswith(".js") else language
         self.client.text_document_did_open(
             types.DidOpenTextDocumentParams(types.TextDocumentItem(uri, language, version, text))
         )

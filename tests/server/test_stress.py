@@ -146,7 +146,11 @@ async def test_two_runs_on_one_file_while_somebody_types(rig: Rig) -> None:
     """Both are judged at once; the second is confirmed again on the text with the first in it."""
     broken = rig.read("shop/pricing.py").replace("raise ValueError", "raise TypeError")
     rig.write("shop/pricing.py", broken)
-    discounted = "```python\ndef discounted(cents, percent):\n    if not 0 <= percent <= 100:\n"
+    discounted = "```python\ndef discounted(cents, percent):\n"
+    discounted += (
+        '    """Take a percentage off, rounded down to a whole cent in the shop\'s favour."""\n'
+    )
+    discounted += "    if not 0 <= percent <= 100:\n"
     discounted += '        raise ValueError("a discount is between 0 and 100 percent")\n'
     discounted += "    return cents - cents * percent // 100\n```"
     rig.replies[:] = [[RIGHT, discounted]] * 12
