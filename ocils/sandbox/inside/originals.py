@@ -82,9 +82,8 @@ class Originals:
                 found.append([name, _file(now)])
         for name, place, names in self._classes:
             # ``len`` is not asked: it may be what was replaced.
-            for each in place.keys() - names:
-                if isinstance(place[each], PARTS):
-                    found.append([f"{name}.{each}", _file(place[each])])
+            added = [each for each in place.keys() - names if isinstance(place[each], PARTS)]
+            found += [[f"{name}.{each}", _file(place[each])] for each in added]
         if not found and not _canary():
             found.append(["the way failures are reported", ""])
         return found[:MOST]
