@@ -164,7 +164,9 @@ async def _applying(desk: Desk, run: Run, made: Offer, annotated: bool) -> None:
         workspace = desk.workspace_of(made.found.proposal.target.path)
         ports = await desk.ports(workspace.root, made.found.proposal.target.path)
         said = await deliver(desk, run, made, workspace, ports, annotated=annotated)
-    desk.say(said.text, said.kind)
+    # Who has shown the proposal shows what became of it, with its own buttons.
+    tell = desk.note if made.shown else desk.say
+    tell(said.text, said.kind)
     desk.refresh_lenses()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from lsprotocol import types
 
@@ -343,11 +341,3 @@ def test_a_file_that_is_gone_is_said() -> None:
     before = freeze(a=CODE)
     answer = rebase(found_for(before, (Edit("/w/a.py", Span(0, 1), "x"),)), freeze(b=CODE).document)
     assert answer == Kept("a.py is no longer there")
-
-
-def test_the_page_for_editors_names_every_command() -> None:
-    """The page and the protocol must not drift apart."""
-    from ocils.server.protocol import CommandName
-
-    page = Path(__file__).parents[2].joinpath("editors/README.md").read_text()
-    assert all(f"`{command.value}`" in page for command in CommandName)

@@ -60,15 +60,21 @@ function M.check()
     say.error(problem)
   end
 
-  local attached = 0
-  local all = vim.lsp.get_clients and vim.lsp.get_clients() or vim.lsp.get_active_clients()
-  for _, client in pairs(all) do
-    attached = attached + (client.name == 'ocils' and 1 or 0)
-  end
+  local attached = #require('ocils.client').all()
   if attached > 0 then
     say.ok('running')
   else
     say.warn("not running: open a Python file after require('ocils').setup()")
+  end
+
+  if vim.fn.has('nvim-0.11') == 0 then
+    say.info("this Neovim has no vim.lsp.enable(): require('ocils').setup() starts the server")
+  end
+  if not config.preview then
+    say.info('proposals are not shown in a window: preview = false')
+  end
+  if pcall(require, 'neotest') then
+    say.info("neotest is here: consumers = { ocils = require('ocils.neotest') }")
   end
 end
 
