@@ -55,7 +55,7 @@ def verdict_shape(verdict: Verdict) -> VerdictShape:
             return VerdictShape("passed", passed, len(cases), seconds, level, message)
         case Failed(seconds=seconds):
             red = next((case for case in cases if not case.passed), None)
-            why = f"{message}; {red.message}" if red is not None and red.message else message
+            why = f"{message}; {red.reason}" if red is not None and red.message else message
             return VerdictShape("failed", passed, len(cases), seconds, level, why)
         case TimedOut(seconds=seconds):
             return VerdictShape("timedOut", passed, len(cases), seconds, level, message)
