@@ -75,6 +75,7 @@ def _id(each: XmlCase, files: Sequence[str], runner: Runner, root: str) -> str:
     if name.removeprefix(root + "/") == file:
         return file  # the file as a whole: it did not load, or its tests have no names
     suites = tuple(s for s in suites if ids.suites and s.removeprefix(root + "/") != file)
+    name = name.removeprefix(ids.glue)  # a group without a name
     parts = [part.replace("&quot;", '"') if ids.quoted else part for part in (*suites, name)]
     return f"{file}::{ids.glue.join(parts)}"
 
