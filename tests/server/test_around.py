@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
-from ocils.domain.errors import EnvironmentProblem, SandboxUnavailable
+from ocils.domain.errors import SandboxUnavailable
 from ocils.domain.judging import TimedOut
 from ocils.sandbox.scripted import ScriptedSandbox
 from ocils.server.convert import uri_of
@@ -209,7 +209,7 @@ async def test_the_status_is_told_as_it_changes(rig: Rig) -> None:
 
 
 async def test_a_problem_of_the_machine_stays_in_the_status_until_a_run_works(rig: Rig) -> None:
-    problem: EnvironmentProblem = SandboxUnavailable("no engine", mend="start it")
+    problem = SandboxUnavailable("no engine", mend="start it")
     judge = rig.judge
     rig.judge = ScriptedSandbox(lambda _: TimedOut(1.0), unavailable=problem)  # type: ignore[assignment]
     table = await rig.connect(options=STATUS)

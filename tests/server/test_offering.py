@@ -181,7 +181,8 @@ async def test_what_is_shown_is_what_applying_would_do_now(rig: Rig, viewing: Ta
     assert file["after"].count("cents >= FREE") == 1
     assert file["version"] == 2
     await viewing.editor.run("ocils.apply", {"proposal": shown["proposal"]})
-    await viewing.editor.until(lambda: viewing.editor.said("again on what you typed"), "again")
+    await viewing.editor.until(lambda: viewing.editor.told("ocils/proposalEnded"), "ended")
+    assert "again on what you typed" in viewing.editor.told("ocils/proposalEnded")[0]["message"]
     assert viewing.editor.buffers[uri].text == file["after"]
 
 
@@ -195,7 +196,12 @@ async def test_a_text_that_changed_keeps_it_and_it_can_be_applied_later(viewing:
     assert viewing.editor.edits == []
     viewing.editor.replace(uri, "  # mine", "")
     await viewing.editor.run("ocils.apply", {"proposal": shown["proposal"]})
-    await viewing.editor.until(lambda: viewing.editor.said("mended"), "mended")
+    await viewing.editor.until(
+        lambda: len(viewing.editor.told("ocils/proposalEnded")) == 2, "applied"
+    )
+    assert viewing.editor.told("ocils/proposalEnded")[1]["outcome"] == "applied"
+    # It is theirs to say, with buttons of their own: not said a second time by us.
+    assert not viewing.editor.said("mended")
 
 
 async def test_a_new_run_replaces_a_proposal(viewing: Table) -> None:

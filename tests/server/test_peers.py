@@ -10,6 +10,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from lsprotocol import types
 
 from ocils.domain.judging import CaseResult, Passed, Plan, TestId
 from ocils.domain.text import Edit
@@ -90,7 +91,8 @@ async def test_vscode_languageserver_node_557_an_edit_without_its_version(
     await table.editor.until(lambda: table.editor.said("mended"), "mended")
     expected = typed.replace("cents > FREE", "cents >= FREE")
     assert table.editor.buffers[uri].text == expected
-    change: Any = (table.editor.edits[-1].edit.document_changes or [None])[0]
+    (change,) = table.editor.edits[-1].edit.document_changes or ()
+    assert isinstance(change, types.TextDocumentEdit)
     assert change.text_document.version == 2
 
 
