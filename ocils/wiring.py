@@ -27,19 +27,31 @@ from ocils.languages import shelf
 from ocils.languages.manifest import PYTHON, LanguageName, Runner
 from ocils.languages.shelf import recognise
 from ocils.ports import Engine, Packages, Ports, Recorder, Sandbox, Workspace
-from ocils.settings import UserSettings, WorkspaceSettings, load_user, load_workspace, parse
+from ocils.settings import (
+    UserSettings,
+    WorkspaceSettings,
+    load_user,
+    load_workspace,
+    parse,
+    sandbox_at,
+)
 
 if TYPE_CHECKING:
     from ocils.sandbox.packages.installer import WorkspacePackages
+    from ocils.sandbox.runtime import Choice
 
 
 class Check(Value, frozen=True):
-    """One finding of ``ocils doctor``; ``mend`` is what to do when it is not ``ok``."""
+    """One finding of ``ocils doctor``; ``mend`` is what to do when it is not ``ok``.
+
+    ``notes`` are further lines, each a sentence.
+    """
 
     name: str
     ok: bool
     detail: str
     mend: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class KnownModel(Value, frozen=True):
@@ -130,7 +142,7 @@ class House:
         if new.model != self.settings.model and self._engine is not None:
             self._retired.append(self._engine)
             self._engine = None
-        if new.sandbox != self.settings.sandbox:
+        if (new.sandbox, new.workspaces) != (self.settings.sandbox, self.settings.workspaces):
             self._retired += self._sandboxes.values()
             self._sandboxes = {}
         self.settings = new
@@ -209,7 +221,7 @@ def checkup(settings: UserSettings, path: str) -> tuple[Check, ...]:
     """Look at everything ocils needs; starts no container and loads no weights."""
     return (
         _check_python(),
-        _check_container(),
+        _check_sandbox(settings, path),
         _check_workspace(settings, path),
         *_check_model(settings),
     )
@@ -221,17 +233,22 @@ def _check_python() -> Check:
     return Check("ocils", True, f"{__version__} on Python {sys.version.split()[0]}")
 
 
-def _check_container() -> Check:
-    from ocils.sandbox.engine import engine_status
+def _check_sandbox(settings: UserSettings, path: str) -> Check:
+    from ocils.sandbox.diagnosis import look_at_sandbox
+    from ocils.workspace.paths import find_root
 
-    status = engine_status()
-    if status.problem:
-        return Check("sandbox", False, status.problem, status.mend)
-    return Check("sandbox", True, f"{status.info}, host runtime, no network")
+    root = find_root(path)
+    here = sandbox_at(settings, root)
+    if here != settings.sandbox:
+        why = "your setting for this workspace"
+    else:
+        why = "the default" if here.runtime == "host" else "your setting"
+    found = look_at_sandbox(root, _choice(settings, root), why, os.environ)
+    return Check("sandbox", found.ok, found.detail, found.mend, found.notes)
 
 
 def _check_workspace(settings: UserSettings, path: str) -> Check:
-    from ocils.sandbox.environments import find_environment
+    from ocils.sandbox.diagnosis import look_at_python
     from ocils.workspace.paths import find_root, language_at
 
     root = find_root(path)
@@ -240,10 +257,10 @@ def _check_workspace(settings: UserSettings, path: str) -> Check:
         return _check_runner(root, language)
     try:
         load_workspace(root)
-        python = settings.sandbox.python or find_environment(root).python
     except OcilsError as problem:
         return Check("workspace", False, problem.message, problem.mend)
-    return Check("workspace", True, f"{root}, tests run with {python}")
+    found = look_at_python(root, _choice(settings, root), os.environ)
+    return Check("workspace", found.ok, found.detail, found.mend, found.notes)
 
 
 def _check_runner(root: str, language: LanguageName) -> Check:
@@ -294,11 +311,10 @@ def _engine(settings: UserSettings) -> Engine:
 
 def _packages(root: str, settings: UserSettings) -> WorkspacePackages:
     from ocils.sandbox.packages.installer import Policy, Store, WorkspacePackages
-    from ocils.sandbox.runtime import Choice
 
     return WorkspacePackages(
         root,
-        Choice(python=settings.sandbox.python),
+        _choice(settings, root),
         Policy(settings.packages.install, settings.packages.allow),
         Store(
             str(platformdirs.user_state_path("ocils") / "packages"),
@@ -331,15 +347,21 @@ def _runner(root: str, language: LanguageName) -> Runner:
     return runner
 
 
+def _choice(settings: UserSettings, root: str) -> Choice:
+    from ocils.sandbox.runtime import Choice
+
+    here = sandbox_at(settings, root)
+    return Choice(here.runtime, here.python, here.image)
+
+
 def _sandbox(root: str, settings: UserSettings, language: LanguageName) -> Sandbox:
     from ocils.sandbox.pool import DockerSandbox
-    from ocils.sandbox.runtime import Choice
 
     layer = _packages(root, settings).layer()
     width = settings.sandbox.slots or os.cpu_count() or 1
     return DockerSandbox(
         root,
-        choice=Choice(python=settings.sandbox.python, layer=layer),
+        choice=msgspec.structs.replace(_choice(settings, root), layer=layer),
         width=width,
         memory_mib=settings.sandbox.memory,
         idle_seconds=settings.sandbox.idle_seconds,

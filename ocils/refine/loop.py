@@ -45,6 +45,7 @@ from ocils.refine.propose import cost_of, others_than, propose, tests_of, unexec
 from ocils.refine.rank import furthest
 from ocils.refine.rivals import compare_rivals
 from ocils.refine.strategies import Batch, Search
+from ocils.refine.unisolated import told
 from ocils.source.context import gather
 
 
@@ -69,7 +70,7 @@ async def refine(
                 async for event in events:
                     if inner.cancelled:
                         break
-                    yield event
+                    yield told(event, ports.sandbox.isolation)
                     if isinstance(event, Finished | Blocked):
                         return
             yield Cancelled(run.attempts.best, run.session)
@@ -86,7 +87,7 @@ async def run_tests(
     paths: tuple[str, ...] = (),
 ) -> AsyncGenerator[Event, None]:
     """Judge the original only: which tests are red, and which of them reach ``target``."""
-    yield Preparing("starting a container")
+    yield told(Preparing("starting the sandbox"), ports.sandbox.isolation)
     await ports.sandbox.warm(snapshot, cancel)
     yield Preparing("running the tests")
     original = judge_original(snapshot, target, ports.sandbox, cancel, paths=paths)
@@ -97,7 +98,7 @@ async def run_tests(
                 return
             if isinstance(each, Baseline):
                 yield BaselineJudged(each)
-                yield outcome.of_run(each, target)
+                yield told(outcome.of_run(each, target), ports.sandbox.isolation)
             else:
                 yield each if isinstance(each, Event) else needs.unusable(each, snapshot)
 
@@ -173,15 +174,17 @@ class _Run:
     async def _baseline(self) -> AsyncGenerator[Event | Baseline, None]:
         """Judge the original; a baseline that cannot be had ends in Finished."""
         sandbox = self._ports.sandbox
-        yield Preparing("starting a container")
+        yield Preparing("starting the sandbox")
         await sandbox.warm(self._snapshot, self._cancel)
         yield Preparing("running the tests as they are")
         target = self.session.target
         original = judge_original(self._snapshot, target, sandbox, self._cancel, paths=self._paths)
         async with aclosing(original) as found:
             async for each in found:
-                known = isinstance(each, Event | Baseline)
-                yield each if known else needs.unusable(each, self._snapshot, self.session)
+                if isinstance(each, Event | Baseline):
+                    yield each
+                else:
+                    yield needs.unusable(each, self._snapshot, self.session)
 
     async def _search(self, document: Document, baseline: Baseline) -> AsyncGenerator[Event, None]:
         session, limits = self.session, self.session.limits

@@ -10,10 +10,10 @@ Not covered: judging; the layer is looked at outside, before anything uses it.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
-import subprocess
 import sys
 from typing import Any, Dict, List, Tuple
 
@@ -27,7 +27,6 @@ NETWORK = re.compile(
     r"|CERTIFICATE_VERIFY_FAILED|SSLError|Connection reset|Connection aborted|Could not fetch URL"
     r"|HTTP error 5\d\d|No route to host)"
 )
-PIP = "import sys; sys.path.insert(0, sys.argv.pop(1)); sys.path.append(sys.argv.pop(1)); from pip._internal.cli.main import main; sys.exit(main())"  # fmt: skip
 
 
 class Problem(Exception):
@@ -55,12 +54,14 @@ def install(order: Dict[str, Any]) -> List[Dict[str, str]]:
     for folder in (KNOWN, TARGET, WORK, os.environ["HOME"]):
         os.makedirs(folder, exist_ok=True)
     there = show_installed(order["sites"])
+    sys.path.insert(0, order["pip"])
+    sys.path.append(KNOWN)
     locked = {name: spec for name, spec in order["locked"].items() if name not in there}
     write(f"{WORK}/constraints", [*there.values(), *locked.values()])
     write(f"{WORK}/wanted", order["requirements"])
     report = f"{WORK}/report.json"
     options = ["--dry-run", "--report", report, "-c", f"{WORK}/constraints"]
-    pip(order, [*options, "-r", f"{WORK}/wanted"])
+    pip([*options, "-r", f"{WORK}/wanted"])
     with open(report) as file:
         found = [read_item(each) for each in json.load(file)["install"]]
     if not found:
@@ -71,7 +72,7 @@ def install(order: Dict[str, Any]) -> List[Dict[str, str]]:
             raise Problem("digest", f"{each['name']} {each['version']} from {each['url']}")
     lines = ["{name}=={version} --hash=sha256:{sha256}".format(**each) for each in found]
     write(f"{WORK}/pinned", lines)
-    pip(order, ["--no-deps", "--require-hashes", "--target", TARGET, "-r", f"{WORK}/pinned"])
+    pip(["--no-deps", "--require-hashes", "--target", TARGET, "-r", f"{WORK}/pinned"])
     return found
 
 
@@ -136,11 +137,14 @@ def write(path: str, lines: List[str]) -> None:
         file.write("".join(f"{line}\n" for line in lines))
 
 
-def pip(order: Dict[str, Any], arguments: List[str]) -> None:
-    """Run ``pip install``; its lines go to our output. Raises ``Problem``."""
+def pip(arguments: List[str]) -> None:
+    """Run ``pip install``; its lines go to our output. Raises ``Problem``.
+
+    In this very process: out of its wheel pip takes a second to start.
+    """
+    main = importlib.import_module("pip._internal.cli.main").main
     log = f"{WORK}/log"
-    command = [sys.executable, "-I", "-S", "-c", PIP, order["pip"], KNOWN]
-    command += ["install", "--only-binary", ":all:", "--no-input", "--log", log]
+    command = ["install", "--only-binary", ":all:", "--no-input", "--log", log]
     command += [
         "--disable-pip-version-check",
         "--progress-bar",
@@ -148,8 +152,7 @@ def pip(order: Dict[str, Any], arguments: List[str]) -> None:
         "--cache-dir",
         f"{WORK}/cache",
     ]
-    done = subprocess.run([*command, *arguments], stderr=subprocess.STDOUT, check=False)
-    if done.returncode:
+    if main([*command, *arguments]):
         with open(log, encoding="utf-8", errors="replace") as file:
             raise Problem(*explain(file.read()))
 
@@ -161,7 +164,8 @@ def explain(log: str) -> Tuple[str, str]:
     said = "; ".join(line[len("ERROR:") :].strip() for line in errors[:3])
     if "DO NOT MATCH THE HASHES" in log:
         return "digest", said
-    if "ResolutionImpossible" in log or "conflicting dependencies" in log:
+    # The log's tracebacks name that exception for a version that does not exist, too.
+    if "ResolutionImpossible" in said or "conflicting dependencies" in said:
         causes = [line for line in lines if " depends on " in line or "requested" in line]
         return "conflict", "; ".join(dict.fromkeys(causes[-4:])) or said
     if "No sources permitted for" in log and "No matching distribution" in log:

@@ -165,7 +165,7 @@ class WorkspacePackages:
     def _make(
         self, key: str, wanted: tuple[Package, ...], say: Callable[[str], None], stop: CancelToken
     ) -> None:
-        runtime = host_runtime(self._root, self._choice.python or None, self._environ)
+        runtime = host_runtime(self._root, self._choice.python, self._environ)
         prefix = os.path.dirname(os.path.dirname(runtime.interpreter.base))
         pip = find_pip((prefix,), sys.base_prefix)
         if not pip[0]:
@@ -191,9 +191,7 @@ class WorkspacePackages:
             if done.problem:
                 raise _problem(done, wanted)
             say("unpacking")
-            whole = folder / "whole"
-            unpack(archive, folder)
-            (folder / "ocils-layer").rename(whole)
+            whole = unpack(archive, folder)
             for each in wanted:
                 if why := brings(str(whole / "site"), each):
                     raise PackageUnavailable(why, mend="nothing was kept of it")
@@ -212,7 +210,7 @@ class WorkspacePackages:
         return layer_key(self._interpreter(), self._together(packages))
 
     def _interpreter(self) -> Interpreter:
-        return host_runtime(self._root, self._choice.python or None, self._environ).interpreter
+        return host_runtime(self._root, self._choice.python, self._environ).interpreter
 
     def _declared(self) -> tuple[Declared, ...]:
         root = Path(self._root)

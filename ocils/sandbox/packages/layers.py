@@ -108,8 +108,11 @@ class Layers:
         return self.find(key)
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack the container's folder: plain files and folders below ``folder``, readable by all."""
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpack the archive of one folder below ``folder``, all of it readable by all; returns it.
+
+    Nothing but plain files, folders and links within it comes out.
+    """
 
     def fit(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
         found = tarfile.data_filter(member, path)
@@ -117,7 +120,10 @@ def unpack(archive: Path, folder: Path) -> None:
 
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter=fit)  # noqa: S202 - the filter is the data filter
-    (folder / SITE).chmod(0o755)
+        whole = folder / tar.getnames()[0].split("/")[0]
+    for inner, _, _ in os.walk(whole):
+        Path(inner).chmod(0o755)
+    return whole
 
 
 def brings(site: str, package: Package) -> str:

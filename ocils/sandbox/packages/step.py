@@ -13,7 +13,8 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Mapping
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,20 @@ from ocils.domain.errors import SandboxUnavailable
 from ocils.sandbox.engine import Engine
 from ocils.sandbox.image import ensure_image
 from ocils.sandbox.inside.install import MARK
+from ocils.sandbox.line import HEADER
 from ocils.sandbox.owner import LABEL, current_owner
 from ocils.sandbox.packages.access import Access
 from ocils.sandbox.runtime import HostRuntime
 
 LAYER = "/ocils-layer"
+SILENCE = 600.0
+"""Seconds without a word from pip after which the step is given up; one large download is silent."""
+
 BOOT = "import sys; sys.path.insert(0, '/runner'); from ocils_inside import install; install.main()"
-_TELLING = re.compile(r"\s*(Collecting|Downloading|Installing collected packages:)\s+(.*)")
+_TELLING = re.compile(
+    r"\s*(Collecting|Processing|Downloading|Installing collected packages:) +(.*)"
+)
+_DOING = {"Collecting": "looking for", "Processing": "reading", "Downloading": "downloading"}
 
 
 class Step(Value, frozen=True):
@@ -94,10 +102,10 @@ def _run(
 ) -> Installed:
     container = _create(engine, step, network)
     try:
-        lines = container.attach(stdout=True, stderr=True, stream=True, logs=False)
-        container.start()
-        with stop.watch(lambda: _end(container)):
-            said = _listen(lines, say)
+        with contextlib.closing(Output(container)) as output:
+            container.start()
+            with stop.watch(lambda: _end(container)):
+                said = _listen(output, say)
         container.wait()
         if stop.cancelled:
             return Installed(problem="cancelled")
@@ -137,18 +145,51 @@ def _create(engine: Engine, step: Step, network: str) -> Container:
     )
 
 
-def _listen(lines: Any, say: Callable[[str], None]) -> list[str]:
+class Output:
+    """What a container prints, as it comes; docker-py's own way leaves its connection open."""
+
+    def __init__(self, container: Container) -> None:
+        self._stream = container.attach_socket(params={"stdout": 1, "stderr": 1, "stream": 1})
+        self._socket: socket.socket = getattr(self._stream, "_sock", self._stream)
+        self._socket.settimeout(SILENCE)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the printed bytes until the container ends or is silent for too long."""
+        data = b""
+        while True:
+            try:
+                got = self._socket.recv(1 << 16)
+            except OSError:
+                return
+            if not got:
+                return
+            data += got
+            while len(data) >= HEADER.size and len(data) >= (
+                end := HEADER.size + HEADER.unpack_from(data)[1]
+            ):
+                yield data[HEADER.size : end]
+                data = data[end:]
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        response = getattr(self._stream, "_response", None)
+        if response is not None:
+            response.close()
+        self._stream.close()
+        self._socket.close()
+
+
+def _listen(output: Iterable[bytes], say: Callable[[str], None]) -> list[str]:
     """Hand on what pip is about; returns every line."""
     found: list[str] = []
     rest = b""
-    for chunk in lines:
+    for chunk in output:
         *whole, rest = (rest + chunk).split(b"\n")
         for line in whole:
             text = line.decode("utf-8", "replace")
             found.append(text)
             if telling := _TELLING.match(text):
-                doing = telling[1].lower().partition(" ")[0]
-                say(f"{doing} {telling[2][:100]}")
+                say(f"{_DOING.get(telling[1], 'unpacking')} {telling[2][:100]}")
     return [*found, rest.decode("utf-8", "replace")]
 
 
