@@ -35,7 +35,8 @@ export function tell(problem: Problem): void {
   });
 }
 
-/** The server's messages begin as part of a sentence may. */
+/** A message of the server's, as a notification shows it: plain, and not begun in mid-sentence. */
 export function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  const plain = text.replaceAll('`', '');
+  return plain.charAt(0).toUpperCase() + plain.slice(1);
 }

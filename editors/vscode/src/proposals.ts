@@ -57,7 +57,7 @@ export class Proposals implements vscode.Disposable {
   private async ask(proposal: Proposal, withDiff: boolean): Promise<void> {
     const buttons = withDiff ? [DIFF, APPLY, REJECT] : [APPLY, REJECT, ATTEMPTS];
     const warnings = proposal.suspicious.map((each) => `Look twice: ${each}.`);
-    const message = [sentence(proposal.summary || proposal.title), ...warnings].join(' ');
+    const message = [...summary(proposal), ...warnings].join(' ');
     const say = warnings.length
       ? vscode.window.showWarningMessage
       : vscode.window.showInformationMessage;
@@ -168,6 +168,16 @@ export class Proposals implements vscode.Disposable {
   private tellContext(): void {
     void vscode.commands.executeCommand('setContext', 'ocils.hasProposal', this.open.size > 0);
   }
+}
+
+/** What the change does, in whole sentences. */
+function summary({ target, note, mended, flaky, rivals, unexecuted }: Proposal): string[] {
+  const tests = mended.length === 1 ? 'its failing test passes' : `its ${mended.length} failing tests pass`;
+  const said = [`${target}: ${note || 'changed'}. With that ${tests}, confirmed afresh.`];
+  if (rivals.length) said.push('Other changes pass too, so read it.');
+  if (unexecuted.length) said.push('Some of its lines are run by no test.');
+  if (flaky.length) said.push(`Set apart as flaky: ${flaky.join(', ')}.`);
+  return said;
 }
 
 function folderOf(proposal: Proposal): string {

@@ -170,6 +170,8 @@ export class Editor {
   async shot(name, options = {}) {
     if (!this.shots) return;
     fs.mkdirSync(this.shots, { recursive: true });
+    const fading = this.page.locator('.notification-toast:not(.notification-fade-in-done)');
+    await until('notifications at rest', async () => (await fading.count()) === 0);
     await this.page.screenshot({ path: path.join(this.shots, `${name}.png`), ...options });
   }
 }
