@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from ocils.domain.errors import SandboxUnavailable
 from ocils.domain.judging import Broken, Failed, Passed, Plan, Probe, TestId
 
 from .conftest import Maker
+from .pythons import interpreters
 from .yard import lay_out, replace
 
 pytestmark = pytest.mark.docker
@@ -80,23 +80,15 @@ async def test_the_running_interpreter_serves_a_workspace_without_its_own(make: 
     assert tuple(each.test for each in asked.cases) == ids
 
 
-def other_pythons() -> list[Path]:
-    """Return interpreters of other versions that this machine has, found by their files."""
-    here = Path(sys.base_prefix).parent.glob("3.1[2-9]*/bin/python3.1[2-9]")
-    names = (shutil.which(f"python3.{minor}") for minor in range(12, 20))
-    found = [*here, *(Path(each) for each in names if each is not None)]
-    return sorted(each for each in found if f"{each.name}" != f"python3.{sys.version_info[1]}")
-
-
 async def test_the_workspaces_python_may_be_another_version(
     tmp_path: Path, environment: str, make: Maker
 ) -> None:
     """From 3.12 on the lines are watched in another way."""
-    # pyenv's shims are scripts and say nothing of where the interpreter is.
-    others = [each for each in other_pythons() if each.read_bytes()[:4] == b"\x7fELF"]
+    running = sys.version_info[1]
+    others = [path for minor, path in interpreters().items() if 12 <= minor != running]
     if not others:
         pytest.skip("no other Python 3.12 or later is installed here")
-    python = others[0].resolve()
+    python = others[0]
     inside = tmp_path / "work" / ".venv"
     (inside / "bin").mkdir(parents=True)
     (inside / "pyvenv.cfg").write_text(

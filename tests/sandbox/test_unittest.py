@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from ocils.domain.judging import Broken, CaseResult, Failed, Passed, Plan, Probe, TestId, Verdict
@@ -52,7 +50,7 @@ SUITE = {
                 self.assertEqual(self.value, 7)
     """,
     "tests/test_red.py": """
-        import os, subprocess, sys, unittest
+        import os, subprocess, sys, unittest, warnings
         from shop import price
 
         order = []
@@ -62,6 +60,7 @@ SUITE = {
 
         class Red(unittest.TestCase):
             def test_equal(self):
+                warnings.warn("old", DeprecationWarning)
                 print("said on the way")
                 sys.stderr.write("and to stderr\\n")
                 subprocess.check_call([sys.executable, "-c", "print('from below')"])
@@ -179,6 +178,7 @@ async def test_every_kind_of_unittest(make: Maker, bare: str) -> None:
     assert equal.frames[-1].text == "self.assertEqual(price(10, 50), 3)"
     assert "said on the way\nand to stderr\nfrom below\n" in equal.output
     assert "unittest/case.py" not in equal.report
+    assert equal.warnings == ("DeprecationWarning: old (tests/test_red.py:11)",)
     sub = cases["tests/test_red.py::Red::test_sub"]
     assert sub.message == "(n=2) AssertionError: 2 == 2"
     assert cases["tests/test_red.py::Red::test_error"].kind == "runtime"
@@ -278,10 +278,21 @@ async def test_tests_written_for_pytest_say_what_is_missing(make: Maker, bare: s
     assert verdict.missing_module == "pytest"
 
 
-async def test_ending_the_process_is_not_green(make: Maker, bare: str, tmp_path: Path) -> None:
+DISHONEST = (
+    "import os; os._exit(0)",
+    "raise SystemExit(0)",
+    "raise KeyboardInterrupt",
+    "import unittest; raise unittest.SkipTest('later')",
+    "import unittest; unittest.TestCase.assertEqual = lambda *_: None",
+    "import unittest.case; unittest.case._Outcome.success = property(lambda _: True, lambda *_: None)",
+    "print('x' * (20 << 20))",
+)
+
+
+async def test_dishonest_ways_to_end_are_not_green(make: Maker, bare: str) -> None:
     yard = await make(SUITE, python=bare)
     test = TestId("tests/test_shop.py::Price::test_none")
-    for code in ("import os; os._exit(0)", "raise SystemExit(0)", "raise KeyboardInterrupt"):
+    for code in DISHONEST:
         text = f"def price(amount, percent):\n    {code}\n"
         verdict = await yard.judge(replace(yard.snapshot, "shop.py", text), Plan(tests=(test,)))
         assert not isinstance(verdict, Passed), code
