@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = add("doctor", _doctor, "tell what works here, and what to do about what does not")
     sub.add_argument("path", nargs="?", default=".", help="a file or folder of the workspace")
+    sub.add_argument("--json", action="store_true", help="print the findings as a JSON array")
     return parser
 
 
@@ -169,14 +170,20 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     console = Console()
-    fine = True
-    for check in checkup(load_user(), str(Path(arguments.path).resolve())):
+    checks = checkup(load_user(), str(Path(arguments.path).resolve()))
+    fine = all(check.ok for check in checks)
+    if arguments.json:
+        table = [{f: getattr(each, f) for f in each.__struct_fields__} for each in checks]
+        print(msgspec.json.encode(table).decode())
+        return GREEN if fine else ENVIRONMENT
+    for check in checks:
         sign = "[green]✓[/green]" if check.ok else "[red]✗[/red]"
         console.print(f"{sign} {check.name}: ", end="")
         console.print(check.detail, markup=False, highlight=False, soft_wrap=True)
         if not check.ok and check.mend:
             console.print(f"    → {check.mend}", markup=False, highlight=False, soft_wrap=True)
-        fine = fine and check.ok
+        for note in check.notes:
+            console.print(f"    {note}", style="dim", markup=False, highlight=False, soft_wrap=True)
     return GREEN if fine else ENVIRONMENT
 
 

@@ -62,6 +62,10 @@ class Engine(Protocol):
         ...
 
 
+UNISOLATED = "NO ISOLATION"
+"""How ``Sandbox.isolation`` begins where candidates run with all the user's rights."""
+
+
 class Sandbox(Protocol):
     """The judge of one workspace. Every call may be made concurrently; ``width`` run at a time."""
 

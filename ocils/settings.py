@@ -9,7 +9,6 @@ Not covered: consent stored per workspace.
 
 from __future__ import annotations
 
-import os
 import tomllib
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -97,7 +96,7 @@ class UserSettings(Value, frozen=True):
     editor: EditorSettings = EditorSettings()
     packages: PackagesSettings = PackagesSettings()
     record: bool = True
-    workspaces: dict[str, PlaceSettings] = {}
+    workspaces: dict[str, PlaceSettings] = msgspec.field(default_factory=dict)
 
 
 class WorkspaceSettings(Value, frozen=True):
@@ -120,13 +119,15 @@ def load_user(path: Path | None = None) -> UserSettings:
 
 def sandbox_at(user: UserSettings, root: str) -> SandboxSettings:
     """Return the sandbox settings for the workspace at ``root`` (absolute, resolved)."""
-    named = {os.path.realpath(os.path.expanduser(k)): v for k, v in user.workspaces.items()}
+    named = {str(Path(k).expanduser().resolve()): v for k, v in user.workspaces.items()}
     special = named.get(root, PlaceSettings())
+    # A path in an image is no path on this machine.
+    same = special.runtime in ("", user.sandbox.runtime)
     return msgspec.structs.replace(
         user.sandbox,
         runtime=special.runtime or user.sandbox.runtime,
         image=special.image or user.sandbox.image,
-        python=special.python or user.sandbox.python,
+        python=special.python or (user.sandbox.python if same else ""),
     )
 
 

@@ -160,11 +160,11 @@ def _explain(error: BaseException, address: Address) -> tuple[str, str]:
             "no container engine is installed",
             "install Docker (Debian: sudo apt-get install docker.io)",
         )
-    return (
-        f"no container engine answers at {address.url} ({address.why})",
+    mend = (
         "start it (sudo systemctl start docker, or sudo dockerd where there is no systemd; "
-        "for Podman: systemctl --user start podman.socket)",
+        "for Podman: systemctl --user start podman.socket)"
     )
+    return f"no container engine answers at {address.url} ({address.why})", mend
 
 
 def _chain(error: BaseException) -> list[BaseException]:

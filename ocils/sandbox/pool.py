@@ -101,7 +101,7 @@ class DockerSandbox:
     @property
     def isolation(self) -> str:
         """What runs the candidates, for people."""
-        return self._slots.isolation or f"{self._choice.runtime} runtime"
+        return self._slots.isolation or self._choice.isolation
 
     async def warm(self, snapshot: Snapshot, cancel: CancelToken) -> None:
         """Fill every slot with ``snapshot``; raises ``SandboxUnavailable``.

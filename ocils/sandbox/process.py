@@ -56,7 +56,7 @@ class ProcessPlace:
         self, runtime: ProcessRuntime, shelf: str | None = None, *, translate: bool = False
     ) -> None:
         self.runtime = runtime
-        self.isolation = "NO ISOLATION: candidates run with your rights (process runtime)"
+        self.isolation = Choice("process").isolation
         self._shelf = shelf
         self._translate = translate
 
@@ -84,8 +84,8 @@ class ProcessPlace:
         with far, Path(errors).open("wb") as file:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", BOOT, json.dumps(settings), f"{folder}/runner"],
-                stdin=far,
-                stdout=far,
+                stdin=far.fileno(),
+                stdout=far.fileno(),
                 stderr=file,
                 env={},
                 cwd="/",

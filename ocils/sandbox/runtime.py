@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from ocils.domain.base import Value
+from ocils.ports import UNISOLATED
 from ocils.sandbox.environments import Found
 from ocils.sandbox.interpreter import Interpreter
 
@@ -36,6 +37,13 @@ class Choice(Value, frozen=True):
     image: str = ""
     mounts: tuple[str, ...] = ()
     layer: str = ""
+
+    @property
+    def isolation(self) -> str:
+        """What can be said, for people, before anything has started."""
+        if self.runtime == "process":
+            return f"{UNISOLATED}: candidates run with your rights (process runtime)"
+        return f"{self.runtime} runtime"
 
 
 class HostRuntime(Value, frozen=True):

@@ -15,6 +15,7 @@ from ocils.settings import (
     limits,
     load_user,
     load_workspace,
+    sandbox_at,
 )
 from ocils.wiring import House
 
@@ -47,7 +48,30 @@ def test_a_repository_tunes_limits_and_goes_before_the_user(tmp_path: Path) -> N
     assert (combined.candidates, combined.turns) == (9, 2)
 
 
-@pytest.mark.parametrize("key", ["model", "sandbox", "record"])
+def test_a_workspace_may_have_a_place_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    file = tmp_path / "settings.toml"
+    file.write_text(
+        '[sandbox]\nmemory = 512\npython = "/a/python"\n'
+        f'[workspaces."{tmp_path}/link"]\nruntime = "image"\nimage = "mine:1"\n'
+        f'[workspaces."{tmp_path}/other"]\npython = "/b/python"\n'
+    )
+    user = load_user(file)
+    assert sandbox_at(user, "/elsewhere") == user.sandbox
+    here = sandbox_at(user, str(tmp_path))
+    # The interpreter of this machine is none of the image's.
+    assert (here.runtime, here.image, here.python, here.memory) == ("image", "mine:1", "", 512)
+    other = sandbox_at(user, f"{tmp_path}/other")
+    assert (other.runtime, other.python) == ("host", "/b/python")
+
+
+def test_nothing_but_the_users_word_gives_up_isolation(tmp_path: Path) -> None:
+    assert UserSettings().sandbox.runtime == "host"
+    assert "sandbox" not in WorkspaceSettings.__struct_fields__
+    assert "runtime" not in WorkspaceSettings.__struct_fields__
+
+
+@pytest.mark.parametrize("key", ["model", "sandbox", "record", "workspaces", "packages"])
 def test_a_repository_may_not_set_what_only_the_user_may(tmp_path: Path, key: str) -> None:
     root = workspace(tmp_path, f'[tool.ocils]\n{key} = "evil"\n')
     with pytest.raises(InvalidSettings, match="only you may set") as caught:
