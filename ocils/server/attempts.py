@@ -147,14 +147,20 @@ async def show_attempts(desk: Desk, session_id: str) -> None:
     """Show a session's attempts as one text, in the editor where it can, else in its log."""
     shape, attempts = await list_attempts(desk, session_id)
     text = as_text(shape, attempts)
-    window = desk.server.client_capabilities.window
-    if window is not None and window.show_document is not None and window.show_document.support:
-        path = await asyncio.to_thread(desk.house.keep_text, f"{session_id}.diff", text)
-        shown = types.ShowDocumentParams(uri_of(path), take_focus=True)
-        if (await desk.server.window_show_document_async(shown)).success:
-            return
+    if await show_text(desk, f"{session_id}.diff", text):
+        return
     desk.note(text)
     desk.say(f"{len(attempts)} attempts are in the log of your editor's language client")
+
+
+async def show_text(desk: Desk, name: str, text: str) -> bool:
+    """Show a text as a document of its own; tell whether the editor did."""
+    window = desk.server.client_capabilities.window
+    if window is None or window.show_document is None or not window.show_document.support:
+        return False
+    path = await asyncio.to_thread(desk.house.keep_text, name, text)
+    shown = types.ShowDocumentParams(uri_of(path), take_focus=True)
+    return (await desk.server.window_show_document_async(shown)).success
 
 
 def as_text(shape: SessionShape, attempts: tuple[Attempt, ...]) -> str:

@@ -9,8 +9,9 @@ errors (``boundary.py``).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -35,6 +36,7 @@ from ocils.server.attempts import Narrator
 from ocils.server.desk import Desk, key
 from ocils.server.memory import Found, Offer
 from ocils.server.offering import deliver, drop, offer, way_of
+from ocils.server.packages import settle
 from ocils.server.progress import ProgressBar, Story
 from ocils.server.runs import Run
 from ocils.server.telling import SEVERITY, Said, best_text
@@ -82,6 +84,7 @@ async def refine_target(
     """Search for an edit that turns the target's tests green, and put it to the user."""
     said: Said | None = None
     made: Offer | None = None
+    resume: Callable[[], None] | None = None
     async with progress(desk, run) as bar:
         path = wanted.root if isinstance(wanted, FailingTest) else wanted.path
         workspace, snapshot, ports = await prepare(desk, run, path)
@@ -104,10 +107,16 @@ async def refine_target(
         else:
             sketch = Sketch(snapshot, desk.documents, target)
             said = _conclude(desk, run, heard, sketch, owner)
+            if isinstance(heard.last, Blocked):
+                held = GoOn(heard.last.session or session, "")
+                again = partial(refine_target, desk, wanted=target, task=task, go_on=held)
+                resume = partial(settle, desk, run, workspace.root, heard.last, again)
     _say(desk, said)
     if made is not None:
         desk.runs.leave(run)
         offer(desk, run, made)
+    if resume is not None:
+        resume()
 
 
 async def run_target(desk: Desk, run: Run, target: EditTarget | None, path: str) -> None:
@@ -124,6 +133,9 @@ async def run_target(desk: Desk, run: Run, target: EditTarget | None, path: str)
         heard = await _listen(desk, run, bar, events, snapshot, sketch, owner)
         said = _conclude(desk, run, heard, sketch, owner)
     _say(desk, said)
+    if isinstance(heard.last, Blocked):
+        again = partial(run_target, desk, target=target, path=path)
+        settle(desk, run, workspace.root, heard.last, again)
 
 
 def _say(desk: Desk, said: Said | None) -> None:
@@ -277,7 +289,9 @@ def _conclude(desk: Desk, run: Run, heard: _Heard, sketch: Sketch, owner: str) -
         desk.note(f"{run.title}: cancelled{best_text(best)}")
         return None
     if isinstance(last, Blocked):
-        return Said(f"{run.title}: stopped, it needs {last.need.what}", SEVERITY["no_tests"])
+        if last.verdict is not None:
+            desk.findings.add(owner, sketch.broken(last.verdict))
+        return None  # it is asked about
     message = last.message + best_text(last.best)
     if last.outcome == "exhausted" and last.session is not None:
         desk.findings.add(owner, sketch.exhausted(message))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from ocils.engine.scripted import ScriptedEngine
+from ocils.sandbox.packages.scripted import ScriptedPackages
 from ocils.server.app import OcilsServer, make_server
 from ocils.server.serving import serve_streams
 from ocils.settings import EditorSettings, UserSettings
@@ -45,6 +46,8 @@ class Rig:
         self.engine_seconds = 0.0
         self.proposal: Literal["ask", "apply"] = "apply"
         self.record = False
+        self.packages = ScriptedPackages()
+        self.sandboxes = 0
         self.engine: ScriptedEngine | None = None
         self._ends: list[Callable[[], Any]] = []
 
@@ -64,9 +67,15 @@ class Rig:
             self.engine = ScriptedEngine(CHAT, self.replies, seconds=self.engine_seconds)
             return self.engine
 
+        def sandbox(_: str, __: UserSettings) -> InProcessJudge:
+            self.sandboxes += 1
+            return self.judge
+
         settings = UserSettings(record=self.record, editor=EditorSettings(self.proposal))
         given: House | None = start.pop("house", None)
-        house = given or House(settings, engine=engine, sandbox=lambda _, __: self.judge)
+        house = given or House(
+            settings, engine=engine, sandbox=sandbox, packages=lambda _, __: self.packages
+        )
         server = make_server(house)
         served: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

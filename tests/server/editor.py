@@ -57,6 +57,7 @@ class Editor:
         self.edits: list[types.ApplyWorkspaceEditParams] = []
         self.lens_refreshes = 0
         self.choice: str | None = "Apply"
+        self.choices: list[str] = []  # taken first, one a question
         self.confirms = True
         self.shown: list[types.ShowDocumentParams] = []
         self.heard: list[tuple[str, Any]] = []
@@ -117,6 +118,8 @@ class Editor:
         self.asked.append(params)
         self._changed.set()
         titles = [action.title for action in params.actions or ()]
+        if self.choices:
+            return types.MessageActionItem(self.choices.pop(0))
         for title in (self.choice, "Apply"):
             if self.choice is not None and title in titles:
                 return types.MessageActionItem(title)

@@ -149,7 +149,7 @@ class Output:
     """What a container prints, as it comes; docker-py's own way leaves its connection open."""
 
     def __init__(self, container: Container) -> None:
-        self._stream = container.attach_socket(params={"stdout": 1, "stderr": 1, "stream": 1})
+        self._stream: Any = container.attach_socket(params={"stdout": 1, "stderr": 1, "stream": 1})
         self._socket: socket.socket = getattr(self._stream, "_sock", self._stream)
         self._socket.settimeout(SILENCE)
 
