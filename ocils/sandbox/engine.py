@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import docker
+from docker.constants import DEFAULT_DOCKER_API_VERSION as NEWEST_API
 from docker.errors import DockerException
 from docker.tls import TLSConfig
 from requests.exceptions import RequestException
@@ -66,9 +67,7 @@ class Engine:
                 url = tunnel.url
             try:
                 _knock(url)
-                self.client = docker.DockerClient(
-                    base_url=url, timeout=TIMEOUT, tls=_tls(self.address)
-                )
+                self.client = _client(url, _tls(self.address))
                 undo.callback(self.client.close)
                 self.info = _info(self.client.version(), self.client.info())
             except (DockerException, RequestException, OSError) as error:
@@ -121,10 +120,30 @@ def _info(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineInfo:
     )
 
 
-def _tls(address: Address) -> TLSConfig | bool:
+def _client(url: str, tls: TLSConfig | None) -> docker.DockerClient:
+    """Return a client that speaks the version of the engine's language that both know.
+
+    With TLS of its own, what ``REQUESTS_CA_BUNDLE`` names must not take its authority's place: the
+    library asks the environment first, also for the version.
+    """
+    if tls is None:
+        return docker.DockerClient(base_url=url, timeout=TIMEOUT)
+    first = docker.DockerClient(base_url=url, timeout=TIMEOUT, tls=tls, version=NEWEST_API)
+    first.api.trust_env = False
+    try:
+        theirs = str(first.version(api_version=False)["ApiVersion"])
+    finally:
+        first.close()
+    version = min((theirs, NEWEST_API), key=lambda v: [int(p) for p in v.split(".")])
+    client = docker.DockerClient(base_url=url, timeout=TIMEOUT, tls=tls, version=version)
+    client.api.trust_env = False
+    return client
+
+
+def _tls(address: Address) -> TLSConfig | None:
     folder = address.certificates
     if not folder or not address.url.startswith("tcp://"):
-        return False
+        return None
     pair = (f"{folder}/cert.pem", f"{folder}/key.pem")
     authority = f"{folder}/ca.pem" if os.path.isfile(f"{folder}/ca.pem") else None
     return TLSConfig(

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import tarfile
@@ -77,18 +78,25 @@ def import_image(client: docker.DockerClient, data: bytes, name: str, *changes: 
 
 
 @contextlib.contextmanager
-def behind_tcp(path: str) -> Iterator[str]:
+def behind_tcp(path: str, secure: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve the socket at ``path`` on a port, which is all that tells an engine elsewhere."""
     with socket.create_server(("127.0.0.1", 0)) as server, contextlib.ExitStack() as lines:
-        threading.Thread(target=_accept, args=(server, path, lines), daemon=True).start()
+        threading.Thread(target=_accept, args=(server, path, lines, secure), daemon=True).start()
         yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
         server.shutdown(socket.SHUT_RDWR)
 
 
-def _accept(server: socket.socket, path: str, lines: contextlib.ExitStack) -> None:
+def _accept(
+    server: socket.socket,
+    path: str,
+    lines: contextlib.ExitStack,
+    secure: ssl.SSLContext | None,
+) -> None:
     with contextlib.suppress(OSError):
         while True:
             near, _ = server.accept()
+            if secure is not None:
+                near = secure.wrap_socket(near, server_side=True)
             far = socket.socket(socket.AF_UNIX)
             far.connect(path)
             lines.callback(near.close)
