@@ -271,7 +271,11 @@ def _check_runner(root: str, language: LanguageName) -> Check:
         program = find_program(runner, root, os.environ).path
     except OcilsError as problem:
         return Check("workspace", False, problem.message, problem.mend)
-    doubt = "" if runner.verified else f"; never tried by us: it needs {runner.needs}"
+    doubt = {
+        "tests": "",
+        "hand": f"; tried by hand only: it needs {runner.needs}",
+        "never": f"; never tried by us: it needs {runner.needs}",
+    }[runner.verified]
     return Check("workspace", True, f"{root}, tests run with {runner.name} ({program}){doubt}")
 
 

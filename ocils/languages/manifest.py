@@ -145,7 +145,8 @@ class Runner(Value, frozen=True):
     installed in is mounted, read-only, as are ``folders`` of the workspace that are no part of a
     snapshot. ``judged`` are suffixes of files that a candidate may not write.
     ``named`` is found in the text of test files whose tests have names of their own.
-    ``verified`` says whether we ran it ourselves; ``needs`` what must be installed.
+    ``verified`` says how we know that it works: by our "tests", tried by "hand", or "never" tried;
+    ``needs`` what must be installed.
     """
 
     name: str
@@ -162,7 +163,7 @@ class Runner(Value, frozen=True):
     environment: dict[str, str] = msgspec.field(default_factory=dict)
     folders: tuple[str, ...] = ()
     judged: tuple[str, ...] = ()
-    verified: bool = False
+    verified: Literal["tests", "hand", "never"] = "never"
     needs: str = ""
 
 

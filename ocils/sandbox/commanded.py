@@ -42,6 +42,8 @@ from ocils.sandbox.report import End
 from ocils.sandbox.told import case_of, frames_in
 
 REPORT = "report.xml"
+_FILE_PATIENCE = 3
+"""How many times as long as one test a whole file of tests may be silent; a whole run always may."""
 
 
 class _Ended(Value, frozen=True):
@@ -208,7 +210,7 @@ class CommandedReport:
         return None
 
     def _nothing(self, end: End, what: str, code: int) -> Broken:
-        found = self._in_output(end)
+        found = self._said(end.output)
         if found is not None:
             return found
         last = [line.strip() for line in end.output.splitlines() if line.strip()][-1:]
@@ -222,23 +224,21 @@ class CommandedReport:
     def _not_loaded(self, end: End) -> Broken:
         """A file that fails as a whole did not load, or failed outside its tests."""
         file, case = next(iter(self._unloaded.items()))
-        found = self._in_output(end)
+        said = [case.report or case.message for case in self._unloaded.values()]
+        found = self._said("\n".join([end.output, *said]))
         if found is not None:
             return found
         return Broken(
             f"{file} failed outside its tests: {case.reason}", "collection", cases=self.cases
         )
 
-    def _in_output(self, end: End) -> Broken | None:
+    def _said(self, text: str) -> Broken | None:
+        """Return what the runner says of a syntax error or of a module that is not there."""
         says = self._runner.says
-        if says.syntax and (found := re.search(says.syntax, end.output)):
-            return Broken(
-                found[0][:300],
-                "syntax",
-                frames_in(end.output, self._runner, self._root),
-                self.cases,
-            )
-        if says.missing and (found := re.search(says.missing, end.output)):
+        if says.syntax and (found := re.search(says.syntax, text)):
+            frames = frames_in(text, self._runner, self._root)
+            return Broken(found[0][:300], "syntax", frames, self.cases)
+        if says.missing and (found := re.search(says.missing, text)):
             return Broken(found[0][:300], "import", cases=self.cases)
         return None
 
@@ -281,4 +281,5 @@ def ordered(
         "steps": [list(step.argv) for step in taken],
         "environment": dict(runner.environment),
         "written": runner.written,
+        "patience": _FILE_PATIENCE if runner.each == "file" else 0,
     }

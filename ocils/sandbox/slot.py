@@ -30,7 +30,6 @@ LEVELS: tuple[Level, ...] = ("L0", "L1", "L2")
 ZYGOTE_SECONDS = 60.0
 GRACE_SECONDS = 15.0
 REPORT_CAP = 64 * MIB
-_FILE_PATIENCE = 3
 
 
 class Priming(Value, frozen=True):
@@ -187,8 +186,8 @@ class Slot:
         command = self._command(plan, files, nonce, 0 if commands else level, harvest)
         if commands:
             command["request"]["commands"] = commands
-            # Whole files are reported, not tests.
-            command["quiet"] = _FILE_PATIENCE * plan.quiet
+            # Whole files are reported, not tests, or everything at once.
+            command["quiet"] = plan.quiet * commands["patience"]
         patience = plan.seconds + GRACE_SECONDS
         if "collect" in command:
             patience += plan.seconds  # what collecting may take, and it may be in vain

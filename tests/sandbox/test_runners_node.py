@@ -225,7 +225,7 @@ def test_the_doctor_knows_the_runner(workspace: Callable[[str], Path]) -> None:
     assert f"{root}, tests run with node (" in ocils(root, "doctor", ".").stdout
     (root / "package.json").write_text('{"scripts": {"test": "vitest run"}}')
     assert "tests run with vitest" in ocils(root, "doctor", ".").stdout
-    assert "never tried by us" in ocils(root, "doctor", ".").stdout
+    assert "tried by hand only" in ocils(root, "doctor", ".").stdout
     (root / "package.json").write_text("{}")
     said = ocils(root, "doctor", ".")
     assert said.returncode == 3
