@@ -164,11 +164,13 @@ def test_an_engine_that_is_not_there_names_its_address() -> None:
 def certify(folder: Path) -> None:
     """Make a certificate that signs itself."""
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    files = ["-days", "2", "-keyout", "key.pem", "-out", "cert.pem"]
     made = subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
-        + ["-keyout", "key.pem", "-out", "cert.pem"],
-        cwd=folder, capture_output=True, check=False,
-    )  # fmt: skip
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject, *files],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+    )
     if made.returncode != 0:
         pytest.skip("needs the openssl command to make a certificate")
 
