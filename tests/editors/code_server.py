@@ -79,6 +79,8 @@ class CodeServer:
                 *("--host", "127.0.0.1", "--port", str(self._port)),
                 *("--without-connection-token", "--telemetry-level", "off"),
                 "--disable-workspace-trust",
+                # Without it no tests are run in the extension host; with it no notification pops up.
+                *(("--enable-smoke-test-driver",) if self._host else ()),
             ],
             env=self._environment(),
             cwd=self._folder,
@@ -105,16 +107,7 @@ class CodeServer:
         if process is None:
             return
         self._process = None
-        for number, seconds in ((signal.SIGTERM, _END), (signal.SIGKILL, _END)):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-            deadline = time.monotonic() + seconds
-            while time.monotonic() < deadline:
-                process.poll()
-                if not members(process.pid):
-                    return
-                time.sleep(0.1)
-        raise TimeoutError("something of VS Code is still running")
+        end_session(process)
 
     @property
     def url(self) -> str:
@@ -133,21 +126,25 @@ class CodeServer:
             "TOOLS": str(TOOLS / "tools"),
             **more,
         }
+        # A session of its own, so that its browser ends with it, whatever happens.
+        process = subprocess.Popen(
+            [str(NODE), str(DRIVES / script)],
+            env={**self._environment(), **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
         try:
-            done = subprocess.run(
-                [str(NODE), str(DRIVES / script)],
-                env={**self._environment(), **variables},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as problem:
-            raise AssertionError(f"{script} did not end:\n{problem.stdout!r}") from None
-        sys.stdout.write(done.stdout)
-        assert done.returncode == 0, f"{script}:\n{done.stdout}"
-        return done.stdout
+            said, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{script} did not end within {seconds:.0f} s") from None
+        finally:
+            end_session(process)
+        sys.stdout.write(said)
+        assert process.returncode == 0, f"{script}:\n{said}"
+        return said
 
     def _command(self) -> list[str]:
         return [
@@ -164,7 +161,24 @@ class CodeServer:
             f"XDG_{name}_HOME": str(self._folder / "xdg" / name.lower())
             for name in ("CONFIG", "STATE", "CACHE", "DATA")
         }
+        # No host outside is asked for extensions.
+        own["EXTENSIONS_GALLERY"] = '{"serviceUrl":""}'
         return {**kept, **own, **({"HOST_RESULT": str(self._host)} if self._host else {})}
+
+
+def end_session(process: subprocess.Popen[Any]) -> None:
+    """End a process that leads a session, and wait until nothing of it is left."""
+    for number, seconds in ((signal.SIGTERM, _END), (signal.SIGKILL, _END)):
+        for each in members(process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(each, number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            process.poll()
+            if not members(process.pid):
+                return
+            time.sleep(0.1)
+    raise TimeoutError("something of VS Code is still running")
 
 
 def members(session: int) -> list[int]:

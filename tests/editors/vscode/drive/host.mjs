@@ -13,7 +13,7 @@ const payload = [
 const { editor, go } = await openEditor({ ...options, payload });
 try {
   await go();
-  const result = await until('the result', () => fs.existsSync(HOST_RESULT) && fs.readFileSync(HOST_RESULT, 'utf8'), 700_000);
+  const result = await until('the result', () => fs.existsSync(HOST_RESULT) && fs.readFileSync(HOST_RESULT, 'utf8'), Number(process.env.PATIENCE ?? 700_000));
   process.stdout.write(result);
   if (!result.endsWith('\n0 failed\n')) process.exitCode = 1;
 } catch (problem) {

@@ -3,7 +3,7 @@ const assert = require('node:assert');
 const fs = require('node:fs');
 const vscode = require('vscode');
 
-const PATIENCE = 240_000;
+const PATIENCE = Number(process.env.PATIENCE ?? 240_000);
 
 async function until(what, look) {
   const end = Date.now() + PATIENCE;
@@ -115,6 +115,7 @@ exports.run = async function run() {
     const api = await vscode.extensions.getExtension('ocils.ocils').activate();
     for (const [name, test] of Object.entries(tests)) {
       try {
+        fs.writeFileSync(`${process.env.HOST_RESULT}.now`, name);
         await test(api);
         lines.push(`ok      ${name}`);
       } catch (problem) {
