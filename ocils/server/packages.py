@@ -21,6 +21,7 @@ from ocils.server.attempts import show_text
 from ocils.server.desk import Desk
 from ocils.server.runs import Run
 
+_WARNING = types.MessageType.Warning
 _INSTALL, _NEVER, _DETAILS = "Install", "Never here", "Show details"
 
 
@@ -85,8 +86,12 @@ async def _agreed(desk: Desk, wish: Wish, offer: PackageOffer) -> bool:
             continue
         if title == _NEVER:
             await desk.house.packages(wish.root).refuse(offer)
-        if title != _INSTALL:
+        if title == _NEVER:
             desk.note(f"{wish.title}: stopped, {offer.names} was not installed")
+        elif title != _INSTALL:
+            # No answer may mean that the client cannot ask: then this is all that is seen.
+            text = f"{wish.title}: stopped, the tests lack {wish.need.what} ({offer.names})"
+            desk.say(f"{text}; install it, or run again to be asked again", _WARNING)
         return title == _INSTALL
 
 

@@ -14,7 +14,9 @@ import pytest
 # The editor of the server's tests is ours too; pytest itself puts no folder on the path.
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.server.editor import Editor  # the line above makes it importable
+from tests.server.editor import Editor, plain  # the line above makes it importable
+
+__all__ = ["Editor", "Served", "Start", "environment", "plain", "start"]
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:

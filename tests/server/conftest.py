@@ -67,7 +67,7 @@ class Rig:
             self.engine = ScriptedEngine(CHAT, self.replies, seconds=self.engine_seconds)
             return self.engine
 
-        def sandbox(_: str, __: UserSettings) -> InProcessJudge:
+        def sandbox(*_: object) -> InProcessJudge:
             self.sandboxes += 1
             return self.judge
 

@@ -397,7 +397,7 @@ async def test_the_judge_is_lost_in_the_middle(rig: Rig, table: Table) -> None:
 @pytest.mark.parametrize(
     ("verdict", "text"),
     [
-        (Broken("No module named 'numpy'", "import", (), (), "numpy"), "cannot be collected"),
+        (Broken("No module named 'shop.x'", "import", (), (), "shop.x"), "cannot be collected"),
         (Broken("nothing was collected", "empty"), "no tests were found"),
         (TimedOut(600.0), "did not end"),
         (Unjudged("isolation", "the network"), "fails only because"),
