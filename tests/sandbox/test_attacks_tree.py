@@ -160,6 +160,6 @@ async def test_bytecode_cannot_be_left_for_a_test_that_comes_later(make: Maker, 
         assert isinstance(await yard.judge(), Passed)
     text = f"FAKE = {FAKE!r}\n{POISON}\n{body('pass')}"
     verdict = await yard.try_text(
-        "shop.py", text, *TESTS, "tests/test_a.py::test_a", fresh=how == "fresh"
+        "shop.py", text, "tests/test_a.py::test_a", *TESTS, fresh=how == "fresh"
     )
     assert not isinstance(verdict, Passed), verdict

@@ -150,6 +150,11 @@ with open("/proc/self/status") as file:
     status = file.read()
 assert "CapEff:\\t0000000000000000" in status
 assert "CapPrm:\\t0000000000000000" in status
+assert "CapBnd:\\t00000000000000c0" in status
+with open("/proc/1/status") as file:
+    first = file.read()
+assert "CapPrm:\\t00000000000000c0" in first
+assert "NoNewPrivs:\\t1" in first
 assert "NoNewPrivs:\\t1" in status
 assert "Seccomp:\\t2" in status
 return amount - amount * percent / 100

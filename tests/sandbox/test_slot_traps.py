@@ -93,10 +93,15 @@ writable = set()
 with open("/proc/self/mountinfo") as file:
     for line in file:
         place, options = line.split()[4:6]
-        if "rw" in options.split(",") and os.access(place, os.W_OK) and os.path.isdir(place):
+        if "rw" in options.split(","):
             writable.add(place)
 own = {{{str(yard.root)!r}, "/tmp", "/var/tmp", os.path.expanduser("~"), "/dev/shm", "/dev/mqueue"}}
-assert writable <= own, writable - own
+# The kernel's and the engine's, of which the candidate may write nothing that lasts.
+theirs = {{"/sys/fs/cgroup", "/proc", "/dev", "/dev/pts", "/dev/console", "/proc/kcore", "/proc/keys", "/proc/timer_list",
+    "/proc/latency_stats", "/proc/sched_debug", "/proc/interrupts"}}
+assert writable <= own | theirs, writable - own - theirs
+for place in theirs | {{"/", "/etc", "/usr"}}:
+    assert not (os.path.isdir(place) and os.access(place, os.W_OK)), place
 return amount - amount * percent / 100
 """
     verdict = await yard.try_text("shop.py", body(look), *TESTS)

@@ -198,7 +198,7 @@ def test_a_tree_that_cannot_be_looked_at_is_not_believed(slot_tree: Tree, slot_r
     (slot_root / "b/deep").mkdir(mode=0o700)
     with pytest.raises(OSError):
         slot_tree.restore()
-    assert len(slot_tree.tampered) == 1
+    assert slot_tree.tampered == ["the workspace, so that it cannot be looked at"]
 
 
 def test_scratch_is_emptied_but_for_what_was_there(slot_root: Path) -> None:
