@@ -13,7 +13,6 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import docker
@@ -29,8 +28,8 @@ COPIED = ("nsswitch.conf", "mime.types", "services", "protocols", "ld.so.conf", 
 LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 
-def build_tar(home: str, links: Sequence[tuple[str, str]] = ()) -> bytes:
-    """Return the image's content; the same machine, version and ``links`` give the same bytes."""
+def build_tar(home: str) -> bytes:
+    """Return the image's content; the same machine and version give the same bytes."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for folder in FOLDERS:
@@ -49,16 +48,12 @@ def build_tar(home: str, links: Sequence[tuple[str, str]] = ()) -> bytes:
         add_entry(tar, "etc/passwd", f"root:x:0:0:root:/root:/bin/sh\n{user}".encode())
         add_entry(tar, "etc/group", f"root:x:0:\nocils:x:{CANDIDATE}:\n".encode())
         add_programs(tar)
-        for path, target in links:
-            add_entry(tar, path.lstrip("/"), kind=tarfile.SYMTYPE, link=target)
     return buffer.getvalue()
 
 
-def ensure_image(
-    client: docker.DockerClient, home: str, links: Sequence[tuple[str, str]] = ()
-) -> str:
+def ensure_image(client: docker.DockerClient, home: str) -> str:
     """Return the image's id, importing it when the engine lacks it."""
-    data = build_tar(home, links)
+    data = build_tar(home)
     tag = hashlib.sha256(data).hexdigest()[:16]
     name = f"{REPOSITORY}:{tag}"
     try:

@@ -21,8 +21,8 @@ class Interpreter(Value, frozen=True):
 
     ``environment`` is the virtual environment's folder, or the prefix where there is none.
     ``base`` is the real interpreter that the environment stands on. ``prefixes`` are the folders to
-    mount, ``roots`` the import roots that ``.pth`` files add. ``links`` are the links to it that lie
-    in folders of other things (``~/.local/bin``), with what they point to.
+    mount, ``roots`` the import roots that ``.pth`` files add. Of an interpreter that is a link among
+    other things (``~/.local/bin``) the link's folder counts, and not the prefix above it.
     """
 
     python: str
@@ -30,7 +30,6 @@ class Interpreter(Value, frozen=True):
     base: str
     prefixes: tuple[str, ...]
     roots: tuple[str, ...]
-    links: tuple[tuple[str, str], ...] = ()
 
 
 def read_interpreter(python: str, user_home: str) -> Interpreter:
@@ -51,13 +50,12 @@ def read_interpreter(python: str, user_home: str) -> Interpreter:
         hops += list(_hops(base))
     base = os.path.realpath(hops[-1])
     prefixes = [environment]
-    links = []
     for each in (*hops, base):
         prefix = os.path.dirname(os.path.dirname(each))
         if is_prefix(prefix):
             prefixes.append(prefix)
         elif os.path.islink(each):
-            links.append((each, os.readlink(each)))
+            prefixes.append(os.path.dirname(each))
     sites = list(_sites(environment))
     if not home or config.get("include-system-site-packages", "").lower() == "true":
         sites += list(_sites(os.path.dirname(os.path.dirname(base)))) if home else []
@@ -71,7 +69,6 @@ def read_interpreter(python: str, user_home: str) -> Interpreter:
         base=base,
         prefixes=tuple(dict.fromkeys(prefixes)),
         roots=tuple(dict.fromkeys(roots)),
-        links=tuple(dict.fromkeys(links)),
     )
 
 

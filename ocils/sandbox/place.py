@@ -97,7 +97,7 @@ class ContainerPlace:
     def _image(self) -> str:
         runtime = self.runtime
         if isinstance(runtime, HostRuntime):
-            return ensure_image(self._engine.client, runtime.home, runtime.links)
+            return ensure_image(self._engine.client, runtime.home)
         return runtime.image
 
 

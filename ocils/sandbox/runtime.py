@@ -73,16 +73,6 @@ class HostRuntime(Value, frozen=True):
         return folder if folder.startswith(self.root + "/") else ""
 
     @property
-    def links(self) -> tuple[tuple[str, str], ...]:
-        """Links to the interpreter that no mount brings; the image holds them."""
-        mounted = [f"{place}/" for place, _ in self.mounts]
-        return tuple(
-            each
-            for each in self.interpreter.links
-            if not any(each[0].startswith(place) for place in (*mounted, self.root + "/"))
-        )
-
-    @property
     def starter(self) -> str:
         """What runs the supervisor: the interpreter that an environment stands on."""
         return self.interpreter.base

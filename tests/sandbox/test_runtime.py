@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import io
 import os
 import socket
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -64,10 +62,9 @@ def test_an_interpreter_is_described_without_starting_it(tmp_path: Path, base: P
     assert str(short) in found.prefixes
     assert str(base.parent.parent) in found.prefixes
     assert found.roots == (str(tmp_path / "lib1"),)
-    assert found.links == ()
 
 
-def test_a_link_among_other_things_brings_the_link_and_not_its_folder(
+def test_a_link_among_other_things_brings_its_folder_and_nothing_above(
     tmp_path: Path, base: Path
 ) -> None:
     """``~/.local/bin/python3.12`` is a link of uv's; ``~/.local`` also holds keyrings."""
@@ -75,13 +72,9 @@ def test_a_link_among_other_things_brings_the_link_and_not_its_folder(
     shelf.mkdir(parents=True)
     (shelf / "python3.12").symlink_to(base)
     python = fake_python(tmp_path / "env", shelf / "python3.12", home=shelf)
-    plan = runtime(tmp_path, python)
-    assert plan.links == ((str(shelf / "python3.12"), str(base)),)
-    assert not any(place.startswith(f"{tmp_path}/home/.local") for place, _ in plan.mounts)
-    assert str(base.parent.parent) in dict(plan.mounts)
-    name = str(shelf / "python3.12").lstrip("/")
-    with tarfile.open(fileobj=io.BytesIO(build_tar(plan.home, plan.links))) as tar:
-        assert tar.getmember(name).linkname == str(base)
+    places = [each for each, _ in runtime(tmp_path, python).mounts]
+    assert [each for each in places if "/home/.local" in each] == [str(shelf)]
+    assert str(base.parent.parent) in places
 
 
 def test_a_conda_prefix_is_an_environment_without_a_configuration(tmp_path: Path) -> None:
