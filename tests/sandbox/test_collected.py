@@ -330,3 +330,47 @@ async def test_hypothesis_draws_from_the_constants_of_the_candidate(make: Maker)
         assert isinstance(verdict, Failed), yard.sandbox.why_not_l2
         levels.append(verdict.level)
     assert levels == ["L1", "L2"], yard.sandbox.why_not_l2
+
+
+async def test_helpers_in_a_file_that_pytest_rewrites_are_imported_anew(make: Maker) -> None:
+    test = """
+        def same(a):
+            return a
+        def test_same():
+            assert same(1) == 1
+    """
+    yard = await make({"test_same.py": test})
+    text = test.replace("return a", "return -a")
+    for _ in range(2):
+        verdict = await yard.try_text("test_same.py", text, "test_same.py::test_same")
+        assert isinstance(verdict, Failed)
+        assert verdict.level == "L1"
+    assert "AssertionRewritingHook" in yard.sandbox.why_not_l2
+
+
+async def test_a_plugin_that_looks_at_what_was_collected_sees_what_is_judged(make: Maker) -> None:
+    files = {
+        "shop.py": OLD,
+        "conftest.py": """
+            NAMES = []
+            def pytest_collection_finish(session):
+                NAMES[:] = [item.name for item in session.items]
+        """,
+        "test_shop.py": """
+            import conftest, shop
+            def test_one():
+                assert shop.price(1, 0) == len(conftest.NAMES)
+            def test_two():
+                assert shop.price(2, 0) == len(conftest.NAMES)
+        """,
+    }
+    yard = await make(files)
+    one, two = "test_shop.py::test_one", "test_shop.py::test_two"
+    for tests, truth in (((one,), Passed), ((one,), Passed), ((one, two), Failed)):
+        verdict = await yard.try_text("shop.py", GOOD, *tests)
+        assert isinstance(verdict, truth), yard.sandbox.why_not_l2
+    assert verdict.level == "L2", yard.sandbox.why_not_l2
+    verdict = await yard.try_text("shop.py", GOOD, two)
+    assert isinstance(verdict, Failed)
+    assert verdict.level == "L1"
+    assert "a plugin looks" in yard.sandbox.why_not_l2

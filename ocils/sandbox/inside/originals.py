@@ -36,6 +36,7 @@ WATCHED = (
     "unittest.suite",
     "json.encoder",
     "builtins",
+    "ocils_inside.collected",
     "ocils_inside.failures",
     "ocils_inside.originals",
     "ocils_inside.records",

@@ -111,8 +111,8 @@ class CollectedFile:
             self.text = _decoded(data)
             self.spans = statements(_compiled(data, path, "ignore", TREE_ONLY))
             self._code: CodeType = _compiled(data, path, "ignore")
-            self._match(functions)
             _check_loader(path, functions)
+            self._match(functions)
         except Refused as refused:
             self.trouble = str(refused)
 
