@@ -78,7 +78,9 @@ async def test_closing_removes_every_container(tmp_path: Path, environment: str)
     await asyncio.sleep(0.3)
     started = time.monotonic()
     await yard.sandbox.close()
-    assert await task == Killed("cancelled")
+    verdict = await task
+    assert isinstance(verdict, Killed)
+    assert verdict.why == "cancelled"
     assert time.monotonic() - started < 5
     assert not set(containers_of(current_owner())) - before
 

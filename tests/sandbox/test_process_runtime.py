@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest_asyncio
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.judging import Failed, Killed, Passed, Plan, Probe, TestId, TimedOut
+from ocils.languages.shelf import recognise
 from ocils.sandbox.pool import DockerSandbox
 from ocils.sandbox.process import ProcessPlace, process_runtime
 from ocils.sandbox.report import Report
@@ -220,9 +222,34 @@ async def test_without_a_mount_namespace_paths_are_translated(
     assert {line for each in verdict.coverage.tests for line in each.lines} == {2}
 
 
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
+async def test_another_languages_runner_goes_without_a_container_too(tmp_path: Path) -> None:
+    root = tmp_path / "ledger"
+    shutil.copytree(Path(__file__).parent.parent / "workspaces" / "ledger", root)
+    runner = recognise("javascript", lambda name: (root / name).read_bytes())
+    assert runner is not None
+    snapshot = await DiskWorkspace(str(root)).snapshot()
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    sandbox = DockerSandbox(
+        str(root),
+        choice=Choice("process"),
+        runner=runner,
+        width=1,
+        memory_mib=2048,
+        environ=environ,
+    )
+    try:
+        verdict = await sandbox.judge(snapshot, (), Plan(seconds=30), CancelToken())
+    finally:
+        await sandbox.close()
+    assert isinstance(verdict, Failed), verdict
+    assert [each.passed for each in verdict.cases].count(False) == 1
+
+
 HOST = """
 import asyncio, sys
 from ocils.domain.cancel import CancelToken
+from ocils.languages.shelf import recognise
 from ocils.sandbox.pool import DockerSandbox
 from ocils.sandbox.runtime import Choice
 from ocils.workspace.disk import DiskWorkspace
