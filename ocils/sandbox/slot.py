@@ -63,6 +63,8 @@ class Slot:
         self.stale: tuple[str, ...] = ()
         self.modules: tuple[str, ...] = ()
         self.level: int | None = None
+        self.collected = False
+        """Whether the last candidate was judged by a collected suite."""
         self._last = ""
         self._runtime = runtime
         self._closed = False
@@ -209,6 +211,7 @@ class Slot:
             tuple(answer["tampered"]),
         )
         had = LEVELS[answer["level"]]
+        self.collected = had == "L2"
         return Outcome(end, bool(answer["clean"]), had, str(answer["why_not_l2"]))
 
     def cancel(self) -> None:

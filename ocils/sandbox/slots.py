@@ -129,7 +129,8 @@ class Slots:
             found = same or self._free
             if not found:
                 return None
-            slot = found[-1]
+            # The next candidate is mostly of the last one's kind.
+            slot = next((s for s in reversed(found) if s.collected), found[-1])
             self._free.remove(slot)
             return slot
 
