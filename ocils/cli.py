@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ from rich.console import Console
 from ocils import __version__
 from ocils.apply import write_edits
 from ocils.cli_bench import add_commands
+from ocils.cli_packages import add_option, carried_on
 from ocils.console import Narrator, difference, print_difference
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import EnvironmentProblem, OcilsError, TargetNotFound
@@ -105,11 +107,13 @@ def _run_options(sub: argparse.ArgumentParser) -> None:
         "--tests", action="append", default=[], metavar="PATH", help="only these tests"
     )
     sub.add_argument("--json", action="store_true", help="print events as JSON lines on stdout")
+    add_option(sub)
 
 
 def _refine(arguments: argparse.Namespace) -> int:
     async def job(house: House, cancel: CancelToken) -> int:
         from ocils.refine.loop import refine
+        from ocils.refine.resume import resumed
 
         target, snapshot = await _located(house, arguments)
         if target is None:
@@ -131,8 +135,13 @@ def _refine(arguments: argparse.Namespace) -> int:
         paths = tuple(arguments.tests) or workspace.tests
         quiet = arguments.diff or arguments.json
         started = time.monotonic()
-        events = refine(session, snapshot, ports, cancel, paths)
-        end, proposal = await _narrated(events, arguments, quiet=quiet)
+
+        def start(held: Session | None) -> AsyncGenerator[Event, None]:
+            new = resumed(held, target, snapshot.hash, "") if held else session
+            return refine(new, snapshot, house.ports(snapshot.root, target.path), cancel, paths)
+
+        narrate = partial(_narrated, arguments=arguments, quiet=quiet)
+        end, proposal = await carried_on(house, snapshot.root, start, narrate, arguments, cancel)
         if proposal is not None:
             _deliver(snapshot, proposal, arguments, time.monotonic() - started)
         return _exit_code(end)
@@ -148,8 +157,12 @@ def _run(arguments: argparse.Namespace) -> int:
         workspace = house.workspace_settings(snapshot.root)
         paths = tuple(arguments.tests) or workspace.tests
         path = str(_split(arguments.target)[0])
-        events = run_tests(target, snapshot, house.ports(snapshot.root, path), cancel, paths)
-        end, _ = await _narrated(events, arguments, quiet=arguments.json)
+
+        def start(_: Session | None) -> AsyncGenerator[Event, None]:
+            return run_tests(target, snapshot, house.ports(snapshot.root, path), cancel, paths)
+
+        narrate = partial(_narrated, arguments=arguments, quiet=arguments.json)
+        end, _ = await carried_on(house, snapshot.root, start, narrate, arguments, cancel)
         return _exit_code(end)
 
     return _async(job)

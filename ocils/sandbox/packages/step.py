@@ -16,7 +16,7 @@ import re
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
@@ -149,7 +149,9 @@ class Output:
     """What a container prints, as it comes; docker-py's own way leaves its connection open."""
 
     def __init__(self, container: Container) -> None:
-        self._stream: Any = container.attach_socket(params={"stdout": 1, "stderr": 1, "stream": 1})
+        params = {"stdout": 1, "stderr": 1, "stream": 1}
+        # What comes is a different thing on every kind of connection.
+        self._stream = cast(Any, container.attach_socket(params=params))
         self._socket: socket.socket = getattr(self._stream, "_sock", self._stream)
         self._socket.settimeout(SILENCE)
 
