@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .code_server import ROOT, CodeServer
+from .code_server import DRIVES, NODE, ROOT, TOOLS, CodeServer
 
 pytestmark = [pytest.mark.vscode, pytest.mark.docker, pytest.mark.model, pytest.mark.timeout(1800)]
 
@@ -40,3 +41,14 @@ def test_take(
         target = IMAGES / name / f"{each}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(taken / f"{each}.png", target)
+
+
+@pytest.mark.skipif("OCILS_SCREENSHOTS" not in os.environ, reason="make screenshots takes them")
+def test_draw_the_icon() -> None:
+    drawn = subprocess.run(
+        [str(NODE), str(DRIVES / "icon.mjs"), str(IMAGES / "icon.svg"), str(IMAGES / "icon.png")],
+        env={"TOOLS": str(TOOLS / "tools"), "PATH": os.environ["PATH"]},
+        timeout=120,
+        check=False,
+    )
+    assert drawn.returncode == 0

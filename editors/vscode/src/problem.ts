@@ -21,8 +21,11 @@ export const Remedies = {
   log: { title: 'Show Log', command: 'ocils.showLog' },
   settings: (name: string): Remedy => ({
     title: 'Open Setting',
-    command: 'workbench.action.openSettings',
-    argument: name,
+    // In a remote window a machine's settings stand on a page of their own.
+    command: vscode.env.remoteName
+      ? 'workbench.action.openRemoteSettings'
+      : 'workbench.action.openSettings',
+    argument: { query: `@id:${name}` },
   }),
 } as const;
 

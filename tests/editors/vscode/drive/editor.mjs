@@ -57,8 +57,12 @@ export class Editor {
 
   async openFile(name) {
     const [base] = name.split('/').slice(-1);
-    await this.pick('Control+p', name, new RegExp(`^${base}`));
-    await this.page.locator(`.tab.active[data-resource-name="${base}"]`).waitFor();
+    const tab = this.page.locator(`.tab.active[data-resource-name="${base}"]`);
+    // A page that opens by itself at the first start may come before it: then once more.
+    await until(`${name} open`, async () => {
+      await this.pick('Control+p', name, new RegExp(`^${base}`));
+      return tab.waitFor({ timeout: 8000 }).then(() => true, () => false);
+    });
     await this.page.waitForSelector('.editor-instance .view-lines .view-line');
   }
 
@@ -172,6 +176,10 @@ export class Editor {
     fs.mkdirSync(this.shots, { recursive: true });
     const fading = this.page.locator('.notification-toast:not(.notification-fade-in-done)');
     await until('notifications at rest', async () => (await fading.count()) === 0);
+    await this.page.evaluate(() => {
+      const ending = document.getAnimations().filter((each) => each.effect?.getTiming().iterations !== Infinity);
+      return Promise.all(ending.map((each) => each.finished.catch(() => {})));
+    });
     await this.page.screenshot({ path: path.join(this.shots, `${name}.png`), ...options });
   }
 }

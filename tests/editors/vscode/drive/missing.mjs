@@ -8,6 +8,6 @@ await story(fromEnvironment(), async (editor) => {
   say('it is said why');
   await editor.status().filter({ hasText: 'off' }).waitFor();
   await editor.press(told, 'Open Setting');
-  await editor.page.locator('.settings-editor .setting-item', { hasText: 'Path' }).first().waitFor();
+  await editor.page.locator('.settings-editor .setting-item', { hasText: 'ocils program' }).first().waitFor();
   say('the setting is shown');
 });
