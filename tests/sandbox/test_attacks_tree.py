@@ -134,20 +134,20 @@ async def test_what_was_left_in_the_tree_is_gone(shop: Yard, what: str) -> None:
 
 
 POISON = """
-import importlib.util, os, struct, sys
+import importlib.util, inspect, os
+from _pytest.assertion import rewrite
 path = os.path.abspath("tests/test_shop.py")
-found = os.stat(path)
-code = compile(FAKE, path, "exec")
-import marshal
-for tag in ("pytest-" + __import__("pytest").__version__, ""):
-    name = f"test_shop.{sys.implementation.cache_tag}{'-' + tag if tag else ''}.pyc"
-    data = importlib.util.MAGIC_NUMBER + struct.pack("<LLL", 0, int(found.st_mtime), found.st_size)
-    try:
-        os.makedirs("tests/__pycache__", exist_ok=True)
-        with open("tests/__pycache__/" + name, "wb") as file:
-            file.write(data + marshal.dumps(code))
-    except OSError:
-        pass
+with open(path, "rb") as file:
+    source = importlib.util.source_hash(file.read())
+# pytest 9.2 keeps the source's hash, earlier ones its time and size.
+by_hash = "source_hash" in inspect.signature(rewrite._write_pyc_fp).parameters
+try:
+    os.makedirs("tests/__pycache__", exist_ok=True)
+    with open("tests/__pycache__/test_shop" + rewrite.PYC_TAIL, "wb") as file:
+        code = compile(FAKE, path, "exec")
+        rewrite._write_pyc_fp(file, source if by_hash else os.stat(path), code)
+except OSError:
+    pass
 """
 
 
