@@ -120,12 +120,13 @@ class Sayings(Value, frozen=True):
     """Regular expressions over what a runner says of a failure.
 
     ``reason`` and ``frame`` have groups: the reason (1), and ``path``, ``line`` and perhaps
-    ``function``. ``innermost_first`` tells the order of frames.
+    ``function``. ``innermost_first`` tells the order of frames. ``thrown`` is what ended a whole file.
     """
 
     assertion: str
     syntax: str = ""
     missing: str = ""
+    thrown: str = ""
     reason: str = ""
     frame: str = ""
     innermost_first: bool = True

@@ -80,7 +80,7 @@ async def judge_original(
         yield Preparing(f"running {hung.rpartition('::')[2]} by itself: it takes long")
         alone = Plan(tests=(hung,), seconds=_ALONE, probe=probe)
         answer = await sandbox.judge(snapshot, (), alone, cancel)
-        heard.take(answer, 0.0)
+        heard.take(answer, _ALONE)
         if isinstance(answer, Killed) and answer.why == "cancelled":
             yield answer
             return

@@ -8,8 +8,8 @@ but it stands in the runner's command line. What does stand against that: the sy
 whoever newly reaches for files, processes or the runner, and a proposal is confirmed afresh.
 
 A test's id is ``FILE::SUITE > NAME``; the second one of a name has " (2)" behind it. A file alone
-stands for all of its tests: that is how a file that never ends is named, since nobody knows at
-which test it was.
+stands for all of its tests: that is how a file that never ends, or that crashes, is named, since
+nobody knows at which test it was.
 
 Not covered: a candidate that forges the XML or the runner on purpose.
 """
@@ -21,6 +21,8 @@ import re
 import secrets
 from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from ocils.domain.base import Value
 from ocils.domain.judging import (
@@ -180,7 +182,9 @@ class CommandedReport:
         if self._plan.tests:
             left = {*rest}
             rest = [test for test in self._plan.tests if file_of(test) in left]
-        return TimedOut(end.seconds, running, self.cases, tuple(rest))
+        # Whoever asked takes a test's silence for waiting, not for work; a file's is longer.
+        waited = (_FILE_PATIENCE - 1) * self._plan.quiet if running is not None else 0.0
+        return TimedOut(max(0.0, end.seconds - waited), running, self.cases, tuple(rest))
 
     def _objection(self, end: End) -> Broken | None:
         """Return why the reports cannot be trusted, or None."""
@@ -205,9 +209,7 @@ class CommandedReport:
                 said = "a test failed" if self._failed[number] else "every test passed"
                 why = f"{said}, and yet {self._runner.name} ended with {ended.code} on {what}"
                 return Broken(why, "report", cases=cases)
-        if self._unloaded:
-            return self._not_loaded(end)
-        return None
+        return self._not_loaded(end) if self._unloaded else None
 
     def _nothing(self, end: End, what: str, code: int) -> Broken:
         found = self._said(end.output)
@@ -221,16 +223,10 @@ class CommandedReport:
             cases=self.cases,
         )
 
-    def _not_loaded(self, end: End) -> Broken:
-        """A file that fails as a whole did not load, or failed outside its tests."""
-        file, case = next(iter(self._unloaded.items()))
+    def _not_loaded(self, end: End) -> Broken | None:
+        """Say why a file that failed as a whole did not load; None where it did and ended early."""
         said = [case.report or case.message for case in self._unloaded.values()]
-        found = self._said("\n".join([end.output, *said]))
-        if found is not None:
-            return found
-        return Broken(
-            f"{file} failed outside its tests: {case.reason}", "collection", cases=self.cases
-        )
+        return self._said("\n".join([end.output, *said]))
 
     def _said(self, text: str) -> Broken | None:
         """Return what the runner says of a syntax error or of a module that is not there."""
@@ -243,12 +239,13 @@ class CommandedReport:
         return None
 
     def _compare(self, end: End) -> Verdict:
-        expected = self._plan.tests or tuple(case.test for case in self.cases)
+        failed = {test: self._ended_early(case, end) for test, case in self._unloaded.items()}
+        expected = self._plan.tests or tuple(each.test for each in (*self.cases, *failed.values()))
         if not expected:
             return Broken(f"no tests were found by {self._runner.name}", "empty")
         cases: dict[str, CaseResult] = {}
         for test in expected:
-            mine = self._of(test)
+            mine = [failed[file_of(test)]] if file_of(test) in failed else self._of(test)
             if not mine:
                 return Broken(f"{test} was not reported", "collection", cases=self.cases)
             cases.update((case.test, case) for case in mine)
@@ -256,6 +253,13 @@ class CommandedReport:
         skips = not self._plan.tests
         wrong = [c for c in counted if not c.passed and not (skips and c.outcome == "skipped")]
         return (Failed if wrong else Passed)(counted, end.seconds)
+
+    def _ended_early(self, case: CaseResult, end: End) -> CaseResult:
+        """Return the result of a file that failed outside its tests, or crashed in one of them."""
+        thrown = self._runner.says.thrown
+        found = re.search(thrown, end.output) if thrown else None
+        why = found[0].strip()[:300] if found else case.reason
+        return msgspec.structs.replace(case, message=f"the file did not run to its end: {why}")
 
     def _of(self, test: str) -> list[CaseResult]:
         """Return the case of an id; of a file's all of its cases.

@@ -173,6 +173,19 @@ def test_a_file_that_does_not_load_is_broken() -> None:
     assert (verdict.kind, verdict.why) == ("syntax", "SyntaxError: Unexpected token")
 
 
+def test_a_file_that_crashes_is_red_as_a_whole() -> None:
+    """Then whoever makes it run to its end has mended something."""
+    xml = b'<testsuites><testcase name="/w/test/a.test.js"><failure/></testcase></testsuites>'
+    for tests in ((), ("test/a.test.js",), ("test/a.test.js::a",)):
+        run = Run(*tests)
+        run.step(xml, 1)
+        verdict = run.verdict(End(0, "", 0.2, "x\nRangeError: Invalid array length\n"))
+        assert isinstance(verdict, Failed), verdict
+        (case,) = verdict.cases
+        assert case.test == "test/a.test.js"
+        assert case.message == "the file did not run to its end: RangeError: Invalid array length"
+
+
 def test_a_second_test_of_one_name_is_another_test() -> None:
     xml = b'<testsuites><testcase name="a"/><testcase name="a"/></testsuites>'
     assert [c.test for c in judged(xml).cases] == ["test/a.test.js::a", "test/a.test.js::a (2)"]

@@ -159,7 +159,7 @@ def _names(
     common.sort(key=lambda name: -counts[name])
     for node in used:
         text = text_of(tree, node)
-        others = [name for name in common if name != text][:_NAMES]
+        others = [name for name in common if text not in (name, own)][:_NAMES]
         for rank, name in enumerate(others):
             yield _change(tree, node, name, 3.0 + rank * 0.5)
 
