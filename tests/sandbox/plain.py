@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from ocils.domain.judging import Broken, Failed, Passed, Plan, TestId, Verdict
+from ocils.domain.judging import Broken, Failed, Passed, Plan, TestId, Unjudged, Verdict
 from ocils.domain.text import Edit
 
 from .yard import Yard
@@ -97,13 +97,13 @@ async def agrees(
     edits: tuple[Edit, ...] = (),
     fresh: bool = False,
     below: str = "",
-) -> None:
+) -> set[str]:
     """Judge the workspace as the plain run does: the same tests, the same outcomes, as many as said.
 
     ``edits`` are judged, and stand on disk for the plain run; their tests are then asked for by
     their ids as well, often enough for every level to be tried. ``below`` is a folder with a
     configuration of its own, whose tests the plain run names from there. ``fresh`` judges both in a
-    warm slot and afresh.
+    warm slot and afresh. Returns the levels that judged.
     """
     _save(edits)
     arguments = (below,) if below else ()
@@ -112,19 +112,22 @@ async def agrees(
         expected = {f"{below}/{test}": kind for test, kind in expected.items()}
     assert counts
     assert Counter(expected.values()) == counts, f"the plain run is not as foreseen: {expected}"
+    levels: set[str] = set()
     for new in (False, True)[: 1 + fresh]:
         verdict = await yard.judge(edits, Plan(paths=arguments, seconds=60, fresh=new))
         if code == 2:
             assert isinstance(verdict, Broken), verdict
-            return
+            return {verdict.level}
         assert isinstance(verdict, Passed if code == 0 else Failed), (code, verdict)
-        _same(verdict, expected)
+        levels.add(_same(verdict, expected))
     asked = Plan(tests=tuple(TestId(each) for each in expected), seconds=60)
     for _ in range(ASKED if edits else 0):
-        _same(await yard.judge(edits, asked), expected)
+        levels.add(_same(await yard.judge(edits, asked), expected))
+    return levels
 
 
-def _same(verdict: Verdict, expected: Mapping[str, str]) -> None:
+def _same(verdict: Verdict, expected: Mapping[str, str]) -> str:
     found = {each.test: each.outcome for each in verdict.cases}
     differ = set(found.items()) ^ set(expected.items())
     assert not differ, f"{sorted(differ)} at {verdict}; plain: {expected}"
+    return "" if isinstance(verdict, Unjudged) else verdict.level

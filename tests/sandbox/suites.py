@@ -9,7 +9,10 @@ from ocils.domain.base import Value
 
 
 class Suite(Value, frozen=True):
-    """``before`` and ``after``: how many tests have which outcome, as a plain run says."""
+    """``before`` and ``after``: how many tests have which outcome, as a plain run says.
+
+    ``swapped``: whether the edit may be judged in a collected suite.
+    """
 
     files: dict[str, str]
     path: str
@@ -17,6 +20,7 @@ class Suite(Value, frozen=True):
     before: dict[str, int]
     after: dict[str, int]
     below: str = ""
+    swapped: bool = True
 
 
 SCOPES = Suite(
@@ -145,6 +149,7 @@ IDS = Suite(
     "def same(x):\n    return x if x != 1 else 2\n",
     {"passed": 12 + 14 + 3 + 3},
     {"passed": 12 + 10 + 0 + 3, "failed": 4 + 3},
+    swapped=False,
 )
 
 OUTCOMES = Suite(
@@ -223,6 +228,7 @@ OUTCOMES = Suite(
     "def half(n):\n    return n // 2 + (n == 4)\n",
     {"passed": 2, "failed": 1, "skipped": 3, "xfailed": 4, "xpassed": 2},
     {"passed": 1, "failed": 4, "skipped": 3, "xfailed": 4},
+    swapped=False,
 )
 
 DOCTESTS = Suite(
@@ -267,6 +273,7 @@ DOCTESTS = Suite(
     'def twice(n):\n    """\n    >>> twice(2)\n    4\n    """\n    return n + 2\n',
     {"passed": 6},
     {"passed": 1, "failed": 3},
+    swapped=False,
 )
 
 NAMESPACES = Suite(
@@ -422,6 +429,7 @@ BROKEN = Suite(
     "def one():\n    return 2\n",
     {"error": 1},
     {"error": 1},
+    swapped=False,
 )
 
 SUITES = {

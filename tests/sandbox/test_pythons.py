@@ -36,21 +36,17 @@ def pairs() -> Iterator[tuple[int, str]]:
 
 
 FILES = {
-    "setup.cfg": "[tool:pytest]\naddopts = --doctest-modules --strict-markers -x\nmarkers = slow\n",
-    "m.py": '''
+    "setup.cfg": "[tool:pytest]\naddopts = --doctest-glob=*.md --strict-markers -x\nmarkers = slow\n",
+    "README.md": ">>> from m import scale\n>>> scale(1)\n2\n",
+    "m.py": """
         import warnings
 
         def scale(n):
-            """
-            >>> scale(1)
-            2
-            """
             warnings.warn("scale", DeprecationWarning, stacklevel=2)
             if n < 0:
-                return [-each
-                        for each in range(n)]
+                return [-each for each in range(n)]
             return n * 2
-    ''',
+    """,
     "tests/conftest.py": """
         import pathlib, sys
         import pytest
@@ -123,25 +119,22 @@ async def test_a_python_with_a_pytest(
     if not works(python, yard.root.parent):
         pytest.skip(f"pytest {version} does not start under Python 3.{minor} by itself")
     good = {"passed": 7, "skipped": 1, "xfailed": 1, "error": 1}
-    await agrees(yard, python, good, fresh=True)
+    await agrees(yard, python, good)
     whole = await yard.judge()
     ids = tuple(reversed([c.test for c in whole.cases if c.passed]))
-    probe = Probe(f"{yard.root}/m.py", 3, 12)
+    probe = Probe(f"{yard.root}/m.py", 3, 7)
     asked = await yard.judge((), Plan(tests=ids, probe=probe, seconds=30))
     assert isinstance(asked, Passed), asked
     assert tuple(each.test for each in asked.cases) == ids
     assert asked.coverage is not None
     lines = {each.test.rpartition("::")[2]: each.lines for each in asked.coverage.tests}
-    assert set(lines["test_async"]) == {8, 9, 12}
-    assert set(lines["test_capture"]) == {8, 9, 10, 11}
+    assert set(lines["test_async"]) == {4, 5, 7}
+    assert set(lines["test_capture"]) == {4, 5, 6}
     text = FILES["m.py"].replace("n * 2", "n + 2")
     edits = replace(yard.snapshot, "m.py", text)
-    await agrees(
-        yard,
-        python,
-        {"failed": 5, "passed": 2, "skipped": 1, "xfailed": 1, "error": 1},
-        edits=edits,
-    )
+    bad = {"failed": 5, "passed": 2, "skipped": 1, "xfailed": 1, "error": 1}
+    levels = await agrees(yard, python, bad, edits=edits, fresh=True)
+    assert levels == {"L0", "L1", "L2"}, yard.sandbox.why_not_l2
     red = await yard.judge(edits, Plan(tests=ids, seconds=30))
     assert isinstance(red, Failed), red
     case = next(each for each in red.cases if each.test.endswith("[zero]"))

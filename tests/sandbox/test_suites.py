@@ -19,7 +19,8 @@ async def test_judged_as_a_plain_run_does(make: Maker, environment: str, suite: 
     yard = await make(suite.files)
     await agrees(yard, environment, suite.before, below=suite.below)
     edits = replace(yard.snapshot, suite.path, suite.text)
-    await agrees(yard, environment, suite.after, edits=edits, below=suite.below)
+    levels = await agrees(yard, environment, suite.after, edits=edits, below=suite.below)
+    assert ("L2" in levels) == suite.swapped, yard.sandbox.why_not_l2
 
 
 @pytest.mark.parametrize("suite", [IDS, DOCTESTS, PLUGINS], ids=["ids", "doctests", "plugins"])
