@@ -18,6 +18,12 @@ ROOT = Path(__file__).parent.parent.parent
 TOOLS = ["basename", "bash", "cat", "cut", "dirname", "env", "grep", "kill", "mkdir", "readlink"]
 TOOLS += ["rm", "seq", "setsid", "sha256sum", "sleep", "tail"]
 
+NODE_PACKAGES = [
+    f"{folder}/vscode/{name}.json"
+    for folder in ("editors", "tests/editors")
+    for name in ("package", "package-lock")
+]
+
 
 class Machine:
     """A checkout with nothing but the set-up in it, and a PATH of our making."""
@@ -29,7 +35,8 @@ class Machine:
         self.bin.mkdir()
         (self.checkout / "setup").mkdir(parents=True)
         shutil.copy(ROOT / "setup" / "install.sh", self.checkout / "setup")
-        for name in ("requirements.lock", "pyproject.toml"):
+        for name in ("requirements.lock", "pyproject.toml", *NODE_PACKAGES):
+            (self.checkout / name).parent.mkdir(parents=True, exist_ok=True)
             (self.checkout / name).write_text("")
         for name in TOOLS:
             (self.bin / name).symlink_to(shutil.which(name) or f"/missing/{name}")
@@ -98,6 +105,16 @@ def test_an_ordinary_account_is_told_what_to_run(machine: Machine) -> None:
     assert code == 3
     assert "apt-get install --no-install-recommends docker.io iptables neovim" in said
     assert not [call for call in machine.calls() if not call.startswith("id ")]
+
+
+def test_what_drives_vscode_needs_a_browser(machine: Machine) -> None:
+    machine.have_environment()
+    machine.have("id", "echo 1000")
+    machine.have("apt-get")
+    code, said = machine.install("vscode")
+    assert code == 3
+    assert "apt-get install --no-install-recommends chromium" in said
+    assert not (machine.checkout / ".cache").exists()
 
 
 def test_sudo_that_would_ask_for_a_password_does_not_count(machine: Machine) -> None:
@@ -255,3 +272,11 @@ def test_no_file_names_a_registry() -> None:
         assert "index-url" not in text
         assert "find-links" not in text
         assert "pypi" not in text.lower()
+
+
+@pytest.mark.parametrize("name", [each for each in NODE_PACKAGES if "lock" in each])
+def test_no_lock_of_node_packages_names_a_registry(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert "integrity" in text
+    assert "resolved" not in text
+    assert "registry" not in text
