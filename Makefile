@@ -50,6 +50,10 @@ agreement: ## compare warm verdicts with plain runs on real projects (hours; res
 	@setup/install.sh python docker >&2
 	@$(PY) -m ocils bench agreement $(if $(ONLY),--only $(ONLY),--report tests/bench/agreement.md)
 
+soak: ## judge 500 candidates while children, zygotes, containers and connections are killed (N=500)
+	@setup/install.sh python docker >&2
+	@$(PY) -m tests.sandbox.soak $(or $(N),500)
+
 lock: ## bring requirements.lock up to date with pyproject.toml
 	@setup/install.sh python
 	@test -x .tools/bin/uv || { $(PY) -m venv .tools && .tools/bin/python -m pip install --quiet uv; }

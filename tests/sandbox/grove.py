@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -63,8 +64,8 @@ def seen(root: Path) -> Seen:
     return found
 
 
-def as_candidate(root: Path, act: Callable[[], object]) -> None:
-    """Do ``act`` in ``root`` in a process of the candidate's, whatever comes of it."""
+def as_candidate(root: Path, act: str | Callable[[], object]) -> None:
+    """Do ``act``, code or a function, in ``root`` in a process of the candidate's, whatever comes of it."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -73,7 +74,10 @@ def as_candidate(root: Path, act: Callable[[], object]) -> None:
             os.setresuid(CANDIDATE, CANDIDATE, CANDIDATE)
             os.umask(0o022)
             os.chdir(root)
-            act()
+            if isinstance(act, str):
+                exec(act, {"os": os, "shutil": shutil, "write": write, "TIME": TIME})
+            else:
+                act()
         finally:
             os._exit(0)
     os.waitpid(pid, 0)

@@ -116,8 +116,8 @@ class Saboteur:
 
     def _kill(self, kind: str) -> bool:
         with contextlib.suppress(DockerException, OSError):
-            label = {"label": f"{LABEL}={current_owner()}"}
-            found = self._client.containers.list(filters=label)
+            label = f"{LABEL}={current_owner()}"
+            found = self._client.containers.list(filters={"label": label})
             if not found:
                 return False
             container = self._random.choice(found)

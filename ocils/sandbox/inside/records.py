@@ -1,6 +1,7 @@
 """The report's records: one JSON line each, with the run's nonce and a running number.
 
-Not covered: what the records say (``reporter.py`` and ``unittest_runner.py`` write the same kinds).
+Not covered: code in this interpreter that looks for the nonce through frames or ``gc`` and forges
+records (the syntax gate marks it); what the records say (``reporter.py`` and ``unittest_runner.py`` write the same kinds).
 """
 
 from __future__ import annotations
