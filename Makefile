@@ -1,7 +1,7 @@
 # Everything a contributor runs. `make demo` and `make test` set a bare Debian 12 machine up first.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-editors screenshots vsix check static bench agreement lock stop clean
+.PHONY: help demo test soak test-editors screenshots vsix check static bench agreement lock stop clean
 
 PY := .venv/bin/python
 export PYTHON
