@@ -53,7 +53,8 @@ async def agreement(
     """Yield comparisons of ``each`` mutants a project, ``jobs`` projects at a time, as they come.
 
     ``journal`` is a folder: what stands in it is taken from there, and what is new is added at
-    once. The same seed draws the same mutants. Raises ``UsageError`` for an unknown project.
+    once; a comparison that a time limit ended on one side only is made again, since a busy machine
+    does that. The same seed draws the same mutants. Raises ``UsageError`` for an unknown project.
     """
     chosen = [p for p in projects(checkout) if only in ("", p.name)]
     if not chosen:
@@ -148,14 +149,18 @@ class _Stored(Value, frozen=True):
 
 
 def read(journal: Path) -> list[Compared]:
-    """Read a journal; a line that was cut short is left out, and so measured again."""
-    found = []
+    """Read a journal; the last word on a mutant counts.
+
+    A line that was cut short is left out, and so measured again; so is a time limit's disagreement.
+    """
+    found: dict[str, Compared] = {}
     for line in journal.read_bytes().splitlines() if journal.exists() else ():
         try:
-            found.append(msgspec.json.decode(line, type=Compared))
+            one = msgspec.json.decode(line, type=Compared)
         except msgspec.MsgspecError:
             continue
-    return found
+        found[one.mutant] = one
+    return [one for one in found.values() if one.agrees or "timed out" not in (one.warm, one.host)]
 
 
 def report(found: Sequence[Compared], surveyed: Sequence[Surveyed]) -> str:

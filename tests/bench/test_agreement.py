@@ -6,10 +6,11 @@ import shutil
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ocils.bench.agreement import Compared, Ground, different, drawn, first_lines
-from ocils.bench.agreement_run import Surveyed, report
+from ocils.bench.agreement_run import Surveyed, read, report
 from ocils.bench.plain.run import Plain, plain
 from ocils.bench.real import Project, projects
 from ocils.domain.cancel import CancelToken
@@ -105,6 +106,28 @@ def test_a_report_of_agreement_has_no_list_of_disagreements() -> None:
     text = report([one], [])
     assert "- false greens: 0\n" in text
     assert "## Disagreements" not in text
+
+
+def test_a_time_limit_on_one_side_is_measured_again(tmp_path: Path) -> None:
+    def one(mutant: str, warm: str, host: str) -> bytes:
+        made = Compared("p", mutant, "a.py", "f", "o", 3, "L2", warm, host, 0.1, 1.0)
+        return msgspec.json.encode(made) + b"\n"
+
+    journal = tmp_path / "p.jsonl"
+    lines = [
+        one("a", "timed out", "failed"),
+        one("b", "timed out", "timed out"),
+        one("c", "passed", "failed"),
+        one("d", "failed", "timed out"),
+        one("d", "failed", "failed"),
+        b'{"cut short',
+    ]
+    journal.write_bytes(b"".join(lines))
+    assert [(each.mutant, each.host) for each in read(journal)] == [
+        ("b", "timed out"),
+        ("c", "failed"),
+        ("d", "failed"),
+    ]
 
 
 def test_every_listed_project_is_pinned() -> None:
