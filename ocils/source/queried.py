@@ -5,6 +5,7 @@ Not covered: Python (``functions.py``, ``cursor.py``); functions that have no na
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from tree_sitter import Node, Query, QueryCursor
@@ -18,6 +19,7 @@ from ocils.languages.manifest import PYTHON, Grammar, LanguageName
 from ocils.source.tree import SourceTree, language
 
 _UNNAMED = "default"
+_QUOTES = ("'", '"', "`")
 
 
 class NamedTest(Value, frozen=True):
@@ -73,7 +75,12 @@ def targets(tree: SourceTree, grammar: Grammar) -> tuple[EditTarget, ...]:
 
 
 def _name(tree: SourceTree, node: Node | None) -> str:
-    return text_of(tree, node).strip("'\"`") if node is not None else _UNNAMED
+    if node is None:
+        return _UNNAMED
+    text = text_of(tree, node)
+    if text[:1] in _QUOTES and text[-1:] == text[:1] and len(text) > 1:
+        return re.sub(r"\\(.)", r"\1", text[1:-1])
+    return text
 
 
 def _widened(node: Node, grammar: Grammar) -> Node:

@@ -272,7 +272,7 @@ EXPECTED = {"vitest": "test/a.test.js::sum > adds", "jest": "test/a.test.js::sum
 def test_ids_of_other_runners(name: str) -> None:
     step = Step((name,), ("test/a.test.js",))
     report = CommandedReport("nonce", Plan(), ROOT, runner(name), (step,))
-    records = [
+    records: list[dict[str, Any]] = [
         {"t": "start", "step": 0},
         {"t": "step", "step": 0, "code": 0, "seconds": 1, "found": ["report.xml"]},
         {"t": "xml", "data": OTHERS[name].decode()},
