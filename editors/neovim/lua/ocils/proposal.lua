@@ -162,7 +162,19 @@ function M.on_proposal(proposal)
   end)
 end
 
+-- Of what came of it the server tells us alone: we have shown it.
+local LEVELS = {
+  applied = vim.log.levels.INFO,
+  kept = vim.log.levels.WARN,
+  doubtful = vim.log.levels.ERROR,
+}
+
 function M.on_ended(ended)
+  if LEVELS[ended.outcome] then
+    vim.schedule(function()
+      vim.notify('ocils: ' .. ended.message, LEVELS[ended.outcome])
+    end)
+  end
   -- What was kept can still be applied.
   if ended.outcome ~= 'kept' and ended.outcome ~= 'doubtful' then
     M.waiting[ended.proposal] = nil
