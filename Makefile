@@ -50,9 +50,10 @@ agreement: ## compare warm verdicts with plain runs on real projects (hours; res
 	@setup/install.sh python docker >&2
 	@$(PY) -m ocils bench agreement $(if $(ONLY),--only $(ONLY),--report tests/bench/agreement.md)
 
-soak: ## judge 500 candidates while children, zygotes, containers and connections are killed (N=500)
+soak: ## judge 500 candidates while all that can be killed is killed (N=500); 10,000 random edits
 	@setup/install.sh python docker >&2
 	@$(PY) -m tests.sandbox.soak $(or $(N),500)
+	@OCILS_EDITS=10000 OCILS_SEED=$$(date +%s) $(PY) -m pytest -q tests/server/test_stress.py
 
 lock: ## bring requirements.lock up to date with pyproject.toml
 	@setup/install.sh python
