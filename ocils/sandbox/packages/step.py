@@ -126,7 +126,7 @@ def _create(engine: Engine, step: Step, network: str) -> Container:
     source, place = step.pip
     places = {**dict(runtime.mounts), **dict(step.access.mounts), place: source}
     return engine.client.containers.create(
-        ensure_image(engine.client, runtime.home, runtime.links),
+        ensure_image(engine.client, runtime.home),
         entrypoint=[runtime.interpreter.base],
         command=["-I", "-S", "-c", BOOT, json.dumps(step.order)],
         user="0:0",
