@@ -19,6 +19,8 @@ class Grammar(Value, frozen=True):
     replaced), ``@name`` and ``@body``, and for what holds methods ``@scope`` and ``@scope.name``.
     ``tests`` captures ``@test`` and ``@test.name``, and for groups ``@suite`` and ``@suite.name``.
     ``imports`` captures ``@import``. ``strings`` are kinds of nodes that may run over lines.
+    ``method`` is what a method has to stand in to be parsed alone, ``{}`` being the method.
+    ``prefix`` is what a function's text may begin with that its own kind of node does not hold.
     ``wrappers`` are kinds of nodes that belong to a target when they hold nothing else.
     """
 
@@ -28,6 +30,8 @@ class Grammar(Value, frozen=True):
     imports: str = ""
     strings: tuple[str, ...] = ()
     wrappers: tuple[str, ...] = ()
+    method: str = "{}"
+    prefix: str = ""
 
 
 class Exchange(Value, frozen=True):

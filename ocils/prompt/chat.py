@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from ocils.domain.model import Chat, Message
 from ocils.domain.session import Feedback
 from ocils.domain.target import Context, Excerpt, Task
+from ocils.languages import shelf
 from ocils.prompt import templates
 
 
@@ -26,24 +27,27 @@ def render(
     with the whole target.
     """
     ask = templates.TASKS[task].format(name=context.target.name)
-    parts = [ask, _block("The function", context.source)]
+    fence = context.language
+    parts = [ask, _block("The function", context.source, fence)]
     if context.header:
-        parts.append(_block("Around it in its file", context.header))
-    parts += [_excerpt("It uses", each) for each in context.excerpts]
-    parts += [_excerpt("A test", each) for each in context.tests]
+        parts.append(_block("Around it in its file", context.header, fence))
+    parts += [_excerpt("It uses", each, fence) for each in context.excerpts]
+    parts += [_excerpt("A test", each, fence) for each in context.tests]
     if failures:
         parts.append(templates.FAILURES.format(failures=failures))
-    parts.append(templates.ANSWER)
-    messages = [Message("system", templates.SYSTEM), Message("user", "\n\n".join(parts))]
+    parts.append(templates.ANSWER.format(fence=fence))
+    known = shelf.language(fence)
+    system = templates.SYSTEM.format(title=known.title if known is not None else "Python")
+    messages = [Message("system", system), Message("user", "\n\n".join(parts))]
     for reply, feedback in rounds:
         messages.append(Message("assistant", reply))
         messages.append(Message("user", templates.AGAIN.format(feedback=feedback.text)))
     return Chat(tuple(messages))
 
 
-def _excerpt(label: str, excerpt: Excerpt) -> str:
-    return _block(f"{label}, {excerpt.title}", excerpt.text)
+def _excerpt(label: str, excerpt: Excerpt, fence: str) -> str:
+    return _block(f"{label}, {excerpt.title}", excerpt.text, fence)
 
 
-def _block(title: str, code: str) -> str:
-    return f"{title}:\n```python\n{code}\n```"
+def _block(title: str, code: str, fence: str) -> str:
+    return f"{title}:\n```{fence}\n{code}\n```"

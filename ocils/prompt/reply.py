@@ -5,7 +5,8 @@ name, or no code. Of its fenced blocks (or, without any, of the reply itself) th
 lines that parses is taken; in it the definition of the target's name is looked for, also inside
 classes; a single function of another name is taken as a renamed target and named back.
 
-Not covered: other languages than Python (this asks the standard library's parser).
+Not covered: functions in other languages than Python (this asks the standard library's parser);
+their blocks are given as they are.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ def extract(text: str, name: str) -> Extracted | None:
         if code and (found := _from_module(code, simple)):
             return found
     return None
+
+
+def blocks(text: str) -> tuple[str, ...]:
+    """Return a reply's fenced blocks, the longest first; the reply itself where it has none."""
+    return tuple(sorted(_FENCE.findall(text) or [text], key=len, reverse=True))
 
 
 def _longest_parseable(block: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 SYSTEM: Final = (
-    "You repair and write Python functions. You answer with one fenced Python block that holds "
+    "You repair and write {title} functions. You answer with one fenced {title} block that holds "
     "the complete new text of the function, and nothing else."
 )
 
@@ -19,7 +19,7 @@ TASKS: Final = {
 FAILURES: Final = "What fails now:\n{failures}"
 
 ANSWER: Final = (
-    "Answer with the complete new text of the function in one ```python block. Keep its name and "
+    "Answer with the complete new text of the function in one ```{fence} block. Keep its name and "
     "its parameters. Put an import that it newly needs above it in the same block."
 )
 

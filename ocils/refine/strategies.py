@@ -27,6 +27,7 @@ from ocils.domain.model import Chat, Infill, Prompt, Sampling, StrategyName
 from ocils.domain.session import Candidate, Feedback, Judged, Limits, Session
 from ocils.domain.target import Context, Hole, Task
 from ocils.domain.text import Document, Edit
+from ocils.languages.manifest import PYTHON
 from ocils.ports import Engine
 from ocils.prompt import chat, infill, installs, reply
 from ocils.refine import feedback
@@ -34,6 +35,7 @@ from ocils.refine.distinct import new_target_text, normal_form, parses, texts_ar
 from ocils.refine.localize import Suspect, body_line
 from ocils.refine.ranked import TRUST, RankedEdits, knows
 from ocils.refine.resume import said_by_people, tried
+from ocils.source.rewritten import function_in
 from ocils.source.splice import add_import, new_errors, replace_lines, replace_target
 
 _ROWS = 32  # replies a hole: a small model repeats itself, about 13 of them are new
@@ -162,7 +164,7 @@ class Search:
         target = self._context.target
         for judged in last.judged:
             text = new_target_text(self._document, target, judged.candidate.edits)
-            self._rounds.append((f"```python\n{textwrap.dedent(text)}\n```", said[-1]))
+            self._rounds.append((f"```{self._context.language}\n{textwrap.dedent(text)}\n```", said[-1]))
 
     def new_edits(self, make: Callable[[], tuple[Edit, ...]]) -> tuple[Edit, ...]:
         """Return what ``make`` gives when it is new and still parses, else nothing.
@@ -209,11 +211,10 @@ class Search:
                     yield self._candidate("infill", edits, odds, note)
 
     async def _rewrites(self, prompt: Chat) -> AsyncGenerator[Candidate, None]:
-        target = self._context.target
         sampling = Sampling(8, self._limits.tokens, temperature=0.8, seed=self._seed + self._step)
         async with aclosing(self._engine.generate(prompt, sampling, self._cancel)) as rows:
             async for row in rows:
-                found = reply.extract(row.text, target.name)
+                found = self._found(row.text)
                 packages = installs.wanted(row.text)
                 self._installs.update(dict.fromkeys(packages))
                 if edits := self.new_edits(partial(self._rewritten, found)):
@@ -221,6 +222,14 @@ class Search:
                     made = msgspec.structs.replace(made, packages=packages)
                     self._replies[made.id] = row.text
                     yield made
+
+    def _found(self, text: str) -> reply.Extracted | None:
+        """Return what a reply says about the target."""
+        target, language = self._context.target, self._context.language
+        if language == PYTHON:
+            return reply.extract(text, target.name)
+        source = function_in(reply.blocks(text), target, language)
+        return reply.Extracted(source) if source else None
 
     def _rewritten(self, found: reply.Extracted | None) -> tuple[Edit, ...]:
         """Return the edits of a rewrite: the target, helpers before a plain function, imports."""

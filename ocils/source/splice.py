@@ -17,10 +17,12 @@ from tree_sitter import Node
 from ocils.domain.errors import StaleTarget
 from ocils.domain.target import EditTarget, Hole
 from ocils.domain.text import Document, Edit, Span, apply_edits
+from ocils.languages import shelf
 from ocils.languages.manifest import PYTHON
 from ocils.source.imports import add_import
 from ocils.source.isolate import complaint_at, enclosing, piece_of
 from ocils.source.lines import codec_of, decode, dedent, encodable, minimal, newline_of, split
+from ocils.source.rewritten import replace_plainly
 from ocils.source.tree import SourceTree, line_starts, parse, walk
 
 __all__ = ["add_import", "minimal_edits", "new_errors", "replace_lines", "replace_target"]
@@ -43,6 +45,8 @@ def replace_target(document: Document, target: EditTarget, source: str) -> tuple
     lines = _plain(source)
     if not lines:
         return ()
+    if shelf.language_of(document.path, document.language) != PYTHON:
+        return replace_plainly(document, target, "\n".join(lines))
     kept = _decorators(old, target.indent) if not lines[0].startswith("@") else []
     inside, docstring = _string_lines(lines)
     present = set(split(old))

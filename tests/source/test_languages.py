@@ -26,7 +26,8 @@ from ocils.source.context import gather
 from ocils.source.edits import SmallEdit, small_edits
 from ocils.source.functions import is_test_file
 from ocils.source.queried import query
-from ocils.source.splice import new_errors
+from ocils.source.rewritten import function_in
+from ocils.source.splice import new_errors, replace_target
 from ocils.source.suspicious import suspicions
 from ocils.source.target import SourceTree, locate, locate_name, relocate, targets, test_ids
 
@@ -443,3 +444,55 @@ def test_a_workspace_shows_its_runner(package: str, name: str | None) -> None:
 def test_a_workspace_without_a_project_file_has_no_runner() -> None:
     assert recognise("javascript", lambda _: None) is None
     assert recognise("python", lambda _: b"") is None
+
+
+# ---------------------------------------------------------------- rewrites of models that chat
+
+
+def rewritten(text: str, name: str, *blocks: str) -> str | None:
+    doc, target = target_in(text, name)
+    source = function_in(blocks, target, "javascript")
+    if source is None:
+        return None
+    return apply_edits(doc, replace_target(doc, target, source)).data.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "block", "after"),
+    [
+        (
+            "function f(a) {\n  return a;\n}\n",
+            "f",
+            "// better\nfunction f(a) {\n  return a + 1;\n}\n",
+            "function f(a) {\n  return a + 1;\n}\n",
+        ),
+        (
+            "export function f(a) {\n  return a;\n}\n",
+            "f",
+            "function f(a) {\n  return 1;\n}\n",
+            "export function f(a) {\n  return 1;\n}\n",
+        ),
+        (
+            "class A {\n  m(a) {\n    return a;\n  }\n}\n",
+            "A.m",
+            "m(a) {\n  return `\n${a}`;\n}",
+            "class A {\n  m(a) {\n    return `\n${a}`;\n  }\n}\n",
+        ),
+        (
+            "class A {\n  m(a) {\n    return a;\n  }\n}\n",
+            "A.m",
+            "class A {\n  m(a) {\n    return 2;\n  }\n}",
+            "class A {\n  m(a) {\n    return 2;\n  }\n}\n",
+        ),
+        (
+            "function f() {\r\n}\r\n",
+            "f",
+            "function f() {\n  g();\n}",
+            "function f() {\r\n  g();\r\n}\r\n",
+        ),
+        ("function f() {}\n", "f", "function other() {}", None),
+        ("function f() {}\n", "f", "Sorry, I cannot.", None),
+    ],
+)
+def test_a_reply_becomes_the_function(text: str, name: str, block: str, after: str | None) -> None:
+    assert rewritten(text, name, block) == after
