@@ -1,31 +1,22 @@
-"""Builds engines, sandboxes, recorders and workspaces: the only place that knows the adapters.
+"""The house: adapters that are made when they are first needed, kept, and closed together.
 
-A ``House`` is handed to the server, the command line and the benches; tests hand it the shipped
-fakes. Adapters are imported when they are first needed, so that a server is up before CTranslate2
-and Docker are.
-
-Not covered: what is done with them.
+Not covered: how each is made (``adapters.py``).
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import platformdirs
 
 from ocils.domain.base import Value
-from ocils.domain.errors import InvalidSettings, OcilsError, SandboxUnavailable
+from ocils.domain.errors import InvalidSettings
 from ocils.domain.model import Manifest
 from ocils.domain.session import Session
 from ocils.domain.text import Document
-from ocils.languages import shelf
-from ocils.languages.manifest import PYTHON, LanguageName, Runner
-from ocils.languages.shelf import recognise
+from ocils.languages.manifest import PYTHON, LanguageName
 from ocils.ports import Engine, Packages, Ports, Recorder, Sandbox, Workspace
 from ocils.settings import (
     UserSettings,
@@ -33,25 +24,9 @@ from ocils.settings import (
     load_user,
     load_workspace,
     parse,
-    sandbox_at,
 )
-
-if TYPE_CHECKING:
-    from ocils.sandbox.packages.installer import WorkspacePackages
-    from ocils.sandbox.runtime import Choice
-
-
-class Check(Value, frozen=True):
-    """One finding of ``ocils doctor``; ``mend`` is what to do when it is not ``ok``.
-
-    ``notes`` are further lines, each a sentence.
-    """
-
-    name: str
-    ok: bool
-    detail: str
-    mend: str = ""
-    notes: tuple[str, ...] = ()
+from ocils.wiring.adapters import make_engine, make_packages, make_recorder, make_sandbox
+from ocils.wiring.checkup import Check, checkup
 
 
 class KnownModel(Value, frozen=True):
@@ -82,10 +57,10 @@ class House:
         self.settings = settings
         self._problem = problem
         self._file_settings = settings
-        self._make_engine = engine or _engine
-        self._make_sandbox = _for_python(sandbox) if sandbox else _sandbox
-        self._make_packages = packages or _packages
-        self._make_recorder = recorder or _recorder
+        self._make_engine = engine or make_engine
+        self._make_sandbox = _for_python(sandbox) if sandbox else make_sandbox
+        self._make_packages = packages or make_packages
+        self._make_recorder = recorder or make_recorder
         self._engine: Engine | None = None
         self._sandboxes: dict[tuple[str, LanguageName], Sandbox] = {}
         self._workspaces: dict[str, Workspace] = {}
@@ -217,167 +192,11 @@ def build_for_editor() -> House:
         return House(UserSettings(), problem=problem)
 
 
-def checkup(settings: UserSettings, path: str) -> tuple[Check, ...]:
-    """Look at everything ocils needs; starts no container and loads no weights."""
-    return (
-        _check_python(),
-        _check_sandbox(settings, path),
-        _check_workspace(settings, path),
-        *_check_model(settings),
-    )
-
-
-def _check_python() -> Check:
-    from ocils import __version__
-
-    return Check("ocils", True, f"{__version__} on Python {sys.version.split()[0]}")
-
-
-def _check_sandbox(settings: UserSettings, path: str) -> Check:
-    from ocils.sandbox.diagnosis import look_at_sandbox
-    from ocils.workspace.paths import find_root
-
-    root = find_root(path)
-    here = sandbox_at(settings, root)
-    if here != settings.sandbox:
-        why = "your setting for this workspace"
-    else:
-        why = "the default" if here.runtime == "host" else "your setting"
-    found = look_at_sandbox(root, _choice(settings, root), why, os.environ)
-    return Check("sandbox", found.ok, found.detail, found.mend, found.notes)
-
-
-def _check_workspace(settings: UserSettings, path: str) -> Check:
-    from ocils.sandbox.diagnosis import look_at_python
-    from ocils.workspace.paths import find_root, language_at
-
-    root = find_root(path)
-    language = language_at(path)
-    if language != PYTHON:
-        return _check_runner(root, language)
-    try:
-        load_workspace(root)
-    except OcilsError as problem:
-        return Check("workspace", False, problem.message, problem.mend)
-    found = look_at_python(root, _choice(settings, root), os.environ)
-    return Check("workspace", found.ok, found.detail, found.mend, found.notes)
-
-
-def _check_runner(root: str, language: LanguageName) -> Check:
-    from ocils.sandbox.commands import find_program
-
-    try:
-        runner = _runner(root, language)
-        program = find_program(runner, root, os.environ).path
-    except OcilsError as problem:
-        return Check("workspace", False, problem.message, problem.mend)
-    doubt = {
-        "tests": "",
-        "hand": f"; tried by hand only: it needs {runner.needs}",
-        "never": f"; never tried by us: it needs {runner.needs}",
-    }[runner.verified]
-    return Check("workspace", True, f"{root}, tests run with {runner.name} ({program}){doubt}")
-
-
-def _check_model(settings: UserSettings) -> tuple[Check, ...]:
-    from ocils.engine.hardware import cuda_devices
-    from ocils.engine.nothing import MANIFESTS
-    from ocils.engine.store import find, user_models, verify
-
-    gpus = cuda_devices()
-    device = f"{gpus} CUDA device(s)" if gpus else "no CUDA device: models run on the CPU"
-    if settings.model.name in MANIFESTS:
-        return Check("GPU", True, device), Check("model", True, "none; edits only, by your choice")
-    try:
-        model = find(settings.model.name, user_models())
-        verify(model)
-    except OcilsError as problem:
-        return (
-            Check("GPU", True, device),
-            Check("model", False, problem.message, problem.mend),
-        )
-    manifest = model.manifest
-    detail = f"{model.identity}, {manifest.licence}, {'/'.join(manifest.strategies)}"
-    return (Check("GPU", True, device), Check("model", True, detail))
-
-
-def _engine(settings: UserSettings) -> Engine:
-    from ocils.engine.ct2 import CTranslate2Engine
-    from ocils.engine.nothing import MANIFESTS, NoModel
-    from ocils.engine.store import find, user_models
-
-    if settings.model.name in MANIFESTS:
-        return NoModel(MANIFESTS[settings.model.name])
-    threads = settings.model.threads or os.cpu_count() or 1
-    model = find(settings.model.name, user_models())
-    return CTranslate2Engine(model, threads=threads, idle_seconds=settings.model.idle_seconds)
-
-
-def _packages(root: str, settings: UserSettings) -> WorkspacePackages:
-    from ocils.sandbox.packages.installer import Policy, Store, WorkspacePackages
-
-    return WorkspacePackages(
-        root,
-        _choice(settings, root),
-        Policy(settings.packages.install, settings.packages.allow),
-        Store(
-            str(platformdirs.user_state_path("ocils") / "packages"),
-            str(platformdirs.user_cache_path("ocils") / "packages"),
-        ),
-    )
-
-
 def _for_python(
     sandbox: Callable[[str, UserSettings], Sandbox],
 ) -> Callable[[str, UserSettings, LanguageName], Sandbox]:
     """Return a maker that asks nobody for the language."""
     return lambda root, settings, _: sandbox(root, settings)
-
-
-def _runner(root: str, language: LanguageName) -> Runner:
-    """Return the runner that a workspace uses. Raises ``SandboxUnavailable``."""
-
-    def read(name: str) -> bytes | None:
-        path = Path(root) / name
-        return path.read_bytes() if path.is_file() else None
-
-    runner = recognise(language, read)
-    known = shelf.language(language)
-    if runner is None:
-        assert known is not None, "Python has no runner"
-        raise SandboxUnavailable(
-            f"no test runner of {known.title} is recognised in {root}", mend=known.hint
-        )
-    return runner
-
-
-def _choice(settings: UserSettings, root: str) -> Choice:
-    from ocils.sandbox.runtime import Choice
-
-    here = sandbox_at(settings, root)
-    return Choice(here.runtime, here.python, here.image)
-
-
-def _sandbox(root: str, settings: UserSettings, language: LanguageName) -> Sandbox:
-    from ocils.sandbox.pool import DockerSandbox
-
-    layer = _packages(root, settings).layer()
-    width = settings.sandbox.slots or os.cpu_count() or 1
-    return DockerSandbox(
-        root,
-        choice=msgspec.structs.replace(_choice(settings, root), layer=layer),
-        width=width,
-        memory_mib=settings.sandbox.memory,
-        idle_seconds=settings.sandbox.idle_seconds,
-        runner=None if language == PYTHON else _runner(root, language),
-    )
-
-
-def _recorder(settings: UserSettings) -> Recorder:
-    from ocils.record.off import NoSessions
-    from ocils.record.sessions import SessionFiles
-
-    return SessionFiles() if settings.record else NoSessions()
 
 
 def _bytes_of(folder: Path) -> int:

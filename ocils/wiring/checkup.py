@@ -1,0 +1,112 @@
+"""``ocils doctor``: what works here, and what to do about what does not.
+
+Not covered: how it is shown.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ocils.domain.base import Value
+from ocils.domain.errors import OcilsError
+from ocils.languages.manifest import PYTHON, LanguageName
+from ocils.settings import UserSettings, load_workspace, sandbox_at
+from ocils.wiring.adapters import choice_of, runner_of
+
+
+class Check(Value, frozen=True):
+    """One finding of ``ocils doctor``; ``mend`` is what to do when it is not ``ok``.
+
+    ``notes`` are further lines, each a sentence.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def checkup(settings: UserSettings, path: str) -> tuple[Check, ...]:
+    """Look at everything ocils needs; starts no container and loads no weights."""
+    return (
+        _check_python(),
+        _check_sandbox(settings, path),
+        _check_workspace(settings, path),
+        *_check_model(settings),
+    )
+
+
+def _check_python() -> Check:
+    from ocils import __version__
+
+    return Check("ocils", True, f"{__version__} on Python {sys.version.split()[0]}")
+
+
+def _check_sandbox(settings: UserSettings, path: str) -> Check:
+    from ocils.sandbox.diagnosis import look_at_sandbox
+    from ocils.workspace.paths import find_root
+
+    root = find_root(path)
+    here = sandbox_at(settings, root)
+    if here != settings.sandbox:
+        why = "your setting for this workspace"
+    else:
+        why = "the default" if here.runtime == "host" else "your setting"
+    found = look_at_sandbox(root, choice_of(settings, root), why, os.environ)
+    return Check("sandbox", found.ok, found.detail, found.mend, found.notes)
+
+
+def _check_workspace(settings: UserSettings, path: str) -> Check:
+    from ocils.sandbox.diagnosis import look_at_python
+    from ocils.workspace.paths import find_root, language_at
+
+    root = find_root(path)
+    language = language_at(path)
+    if language != PYTHON:
+        return _check_runner(root, language)
+    try:
+        load_workspace(root)
+    except OcilsError as problem:
+        return Check("workspace", False, problem.message, problem.mend)
+    found = look_at_python(root, choice_of(settings, root), os.environ)
+    return Check("workspace", found.ok, found.detail, found.mend, found.notes)
+
+
+def _check_runner(root: str, language: LanguageName) -> Check:
+    from ocils.sandbox.commands import find_program
+
+    try:
+        runner = runner_of(root, language)
+        program = find_program(runner, root, os.environ).path
+    except OcilsError as problem:
+        return Check("workspace", False, problem.message, problem.mend)
+    doubt = {
+        "tests": "",
+        "hand": f"; tried by hand only: it needs {runner.needs}",
+        "never": f"; never tried by us: it needs {runner.needs}",
+    }[runner.verified]
+    return Check("workspace", True, f"{root}, tests run with {runner.name} ({program}){doubt}")
+
+
+def _check_model(settings: UserSettings) -> tuple[Check, ...]:
+    from ocils.engine.hardware import cuda_devices
+    from ocils.engine.nothing import MANIFESTS
+    from ocils.engine.store import find, user_models, verify
+
+    gpus = cuda_devices()
+    device = f"{gpus} CUDA device(s)" if gpus else "no CUDA device: models run on the CPU"
+    if settings.model.name in MANIFESTS:
+        return Check("GPU", True, device), Check("model", True, "none; edits only, by your choice")
+    try:
+        model = find(settings.model.name, user_models())
+        verify(model)
+    except OcilsError as problem:
+        return (
+            Check("GPU", True, device),
+            Check("model", False, problem.message, problem.mend),
+        )
+    manifest = model.manifest
+    detail = f"{model.identity}, {manifest.licence}, {'/'.join(manifest.strategies)}"
+    return (Check("GPU", True, device), Check("model", True, detail))
