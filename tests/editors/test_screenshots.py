@@ -35,7 +35,7 @@ def test_take(
     root = workspace("basket")
     taken = tmp_path / "taken"
     code(**{"workbench.colorTheme": theme}).drive(
-        "story.mjs", root, SHOTS=str(taken), SIZE="1100x640"
+        "story.mjs", root, SHOTS=str(taken), SIZE="960x540"
     )
     for each in SHOWN:
         target = IMAGES / name / f"{each}.png"

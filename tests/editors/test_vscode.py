@@ -45,6 +45,15 @@ def test_from_a_failing_test_to_green(
     assert "cents > FREE_DELIVERY_FROM" in (root / "shop/pricing.py").read_text()
 
 
+def test_refine_from_the_testing_view_and_reject_with_a_reason(
+    code: Callable[..., CodeServer], workspace: Callable[[str], Path]
+) -> None:
+    root = workspace("basket")
+    before = (root / "shop/pricing.py").read_text()
+    code().drive("reject.mjs", root)
+    assert (root / "shop/pricing.py").read_text() == before
+
+
 def test_edits_during_a_run_and_a_server_that_dies(
     code: Callable[..., CodeServer], workspace: Callable[[str], Path]
 ) -> None:

@@ -12,7 +12,7 @@ export async function openEditor({ port, folder, payload, size, shots }) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
     headless: true,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--force-color-profile=srgb'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--force-color-profile=srgb', '--disable-lcd-text', '--disable-font-subpixel-positioning'],
   });
   const context = await browser.newContext({ viewport: size });
   const page = await context.newPage();
@@ -39,7 +39,7 @@ export class Editor {
     await this.status().waitFor();
   }
 
-  /** Type into the box behind a key until it offers the row; keys are lost while the editor loads. */
+  /** Choose a row of the box behind a key; while the editor loads, keys are lost and boxes close. */
   async pick(key, text, row) {
     const box = this.page.locator('.quick-input-widget input');
     const line = this.page.locator('.quick-input-list .monaco-list-row .label-name', { hasText: row }).first();
@@ -47,12 +47,11 @@ export class Editor {
       await this.page.keyboard.press(key);
       const there = await box
         .fill(text, { timeout: 3000 })
-        .then(() => line.waitFor({ timeout: 5000 }))
+        .then(() => line.click({ timeout: 5000 }))
         .then(() => true, () => false);
       if (!there) await this.page.keyboard.press('Escape');
       return there;
     });
-    await line.click();
   }
 
   async openFile(name) {
@@ -174,6 +173,7 @@ export class Editor {
   async shot(name, options = {}) {
     if (!this.shots) return;
     fs.mkdirSync(this.shots, { recursive: true });
+    await this.page.mouse.move(250, 20); // where nothing lights up under it
     const fading = this.page.locator('.notification-toast:not(.notification-fade-in-done)');
     await until('notifications at rest', async () => (await fading.count()) === 0);
     await this.page.evaluate(() => {

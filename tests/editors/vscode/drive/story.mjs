@@ -6,6 +6,8 @@ await story(fromEnvironment(), async (editor) => {
   await editor.ready();
   await editor.openFile('shop/pricing.py');
   await editor.clearNotifications();
+  const greeting = page.locator('.tab', { hasText: 'Welcome' });
+  if (await greeting.count()) await greeting.first().click({ button: 'middle' });
 
   await editor.command('ocils: Doctor');
   await page.locator('.quick-input-list .monaco-list-row', { hasText: 'Show the log' }).waitFor();
