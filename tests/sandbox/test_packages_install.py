@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -288,3 +289,24 @@ async def test_an_abandoned_install_leaves_nothing_behind(bench: Bench) -> None:
     await asyncio.sleep(0)
     await steps.aclose()
     assert bench.layers == []
+
+
+async def test_nothing_of_a_repositorys_environment_runs_where_there_is_a_network(
+    tmp_path: Path, environment: str
+) -> None:
+    """Its metadata is looked at, its code is not: the step may hold an index's password."""
+    bench = Bench(tmp_path, "")
+    folder = bench.root / ".venv"
+    shutil.copytree(Path(environment).parent.parent, folder, symlinks=True)
+    (site,) = folder.glob("lib/*/site-packages")
+    mark = "import os; os.makedirs('/ocils-layer', exist_ok=True); open('/ocils-layer/ran', 'w')\n"
+    (site / "evil.pth").write_text(mark)
+    for name in ("sitecustomize", "usercustomize", "brotli", "brotlicffi", "keyring", "truststore"):
+        (site / f"{name}.py").write_text(mark)
+    make_wheel(bench.wheels, "ocils_probe", {"ocils_probe.py": ""}, needs="pluggy")
+    packages = bench.packages()
+    await install(packages, await packages.look_up(lacking("ocils_probe")))
+    layer = Path(packages.layer())
+    assert (layer / "ocils_probe.py").is_file()
+    assert not (layer.parent / "ran").exists()
+    assert not (layer / "pluggy").exists()
