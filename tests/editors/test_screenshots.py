@@ -18,7 +18,7 @@ from .code_server import DRIVES, NODE, ROOT, TOOLS, CodeServer
 pytestmark = [pytest.mark.vscode, pytest.mark.docker, pytest.mark.model, pytest.mark.timeout(1800)]
 
 IMAGES = ROOT / "editors" / "vscode" / "images"
-SHOWN = ("doctor", "failing", "menu", "refining", "proposal", "attempts", "green")
+SHOWN = ("failing", "menu", "refining", "proposal", "attempts", "green")
 
 
 @pytest.mark.skipif("OCILS_SCREENSHOTS" not in os.environ, reason="make screenshots takes them")

@@ -41,5 +41,5 @@ export function tell(problem: Problem): void {
 /** A message of the server's, as a notification shows it: plain, and not begun in mid-sentence. */
 export function sentence(text: string): string {
   const plain = text.replaceAll('`', '');
-  return plain.charAt(0).toUpperCase() + plain.slice(1);
+  return text.startsWith('`') ? plain : plain.charAt(0).toUpperCase() + plain.slice(1);
 }
