@@ -70,7 +70,7 @@ async def test_results_and_reports_are_the_same_as_at_the_other_levels(shop: Yar
     await collected(shop)
     text = "def price(amount, percent):\n    print('said')\n    return amount\n"
     swapped = await shop.try_text("shop.py", text, *TESTS)
-    imported = await shop.try_text("shop.py", text + "# not in a body\n", *TESTS)
+    imported = await shop.try_text("shop.py", text + "LIMIT = 1\n", *TESTS)
     fresh = await shop.try_text("shop.py", text, *TESTS, fresh=True)
     assert (level(swapped), level(imported), level(fresh)) == ("L2", "L1", "L0")
     for one, other in zip(swapped.cases, fresh.cases, strict=True):
