@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from ocils.sandbox.inside.install import explain, normalised, read_item, read_me
 from ocils.sandbox.packages.access import read_access
 from ocils.sandbox.packages.consents import Consents
 from ocils.sandbox.packages.installer import Policy, Store, WorkspacePackages
+from ocils.sandbox.packages.layers import Layers
 from ocils.sandbox.packages.lockfiles import declared
 from ocils.sandbox.packages.names import package_named, package_of, well_known
 from ocils.sandbox.packages.requirement import Declared, read_requirement, read_spec
@@ -473,3 +475,17 @@ def test_metadata_that_pip_could_not_use_is_passed_over(tmp_path: Path) -> None:
     assert read_metadata(str(about)) == ("a", "1.0+cpu")
     (about / "METADATA").write_text("Name: a\nVersion: one of these days\n")
     assert read_metadata(str(about)) is None
+
+
+def test_what_a_killed_process_left_is_swept_and_is_never_a_layer(tmp_path: Path) -> None:
+    layers = Layers(tmp_path)
+    old, young = tmp_path / ".making-old", tmp_path / ".making-young"
+    for folder in (old, young):
+        (folder / "site").mkdir(parents=True)
+    os.utime(old, (1, 1))
+    (tmp_path / "half" / "site").mkdir(parents=True)
+    with layers.making() as folder:
+        assert not old.exists()
+        assert young.exists()
+    assert not folder.exists()
+    assert layers.find("half") == ""

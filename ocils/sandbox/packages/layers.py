@@ -16,6 +16,7 @@ import re
 import shutil
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -28,6 +29,8 @@ from ocils.sandbox.packages.requirement import normalised
 
 SITE = "site"
 _ABOUT = "about.json"
+_MAKING = ".making-"
+_STALE_SECONDS = 24 * 3600
 _SITES = ("lib*/p*3*/site-packages", "lib*/p*3*/dist-packages", "local/lib*/p*3*/dist-packages", "site-packages")  # fmt: skip
 
 
@@ -93,7 +96,10 @@ class Layers:
     def making(self) -> Iterator[Path]:
         """Give a folder to make a layer in; whatever is left of it goes away."""
         self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=self._folder, prefix=".making-"))
+        for left in self._folder.glob(f"{_MAKING}*"):  # by a process that was killed
+            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(dir=self._folder, prefix=_MAKING))
         try:
             yield folder
         finally:
