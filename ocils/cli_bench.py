@@ -118,8 +118,8 @@ async def _mutants(house: House, cancel: CancelToken, arguments: argparse.Namesp
 
 
 async def _agreement(house: House, cancel: CancelToken, arguments: argparse.Namespace) -> int:
-    from ocils.bench.agreement import Compared
     from ocils.bench.agreement_run import Surveyed, agreement, report
+    from ocils.bench.compared import Compared
 
     console = Console(stderr=True)
     found: list[Compared] = []

@@ -16,59 +16,24 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from pathlib import Path
 
+import msgspec
+
+from ocils.bench.compared import GOOD, Compared, different, name_of, plain_name
 from ocils.bench.mutants import Mutant, mutants_of, spread
 from ocils.bench.plain.run import Plain, plain
 from ocils.bench.real import Project
 from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import UsageError
-from ocils.domain.judging import Broken, Failed, Killed, Passed, Plan, TestId, TimedOut, Verdict
+from ocils.domain.judging import Plan, TestId, Verdict
 from ocils.domain.text import Document, Edit, Snapshot, apply_edits
 from ocils.ports import Sandbox, Workspace
 
 CHEAP = 6.0
 """Seconds that a test file may take to be used: there are thousands of runs."""
 
-GOOD = ("passed", "xfailed", "xpassed")
-"""Outcomes that count as green for a test that was asked for; a skip does not."""
-
 PATIENCE = 5.0
 FLOOR = 12.0
-
-
-class Compared(Value, frozen=True):
-    """One mutant, judged both ways.
-
-    ``warm`` and ``host`` are what came of it: "passed", "failed", "broken", "timed out", "killed",
-    "unjudged". ``different`` lists the tests with another outcome: (test, warm, host), "" for not
-    reported. ``false_green``: the warm verdict is Passed, and the host saw anything else.
-    """
-
-    project: str
-    mutant: str
-    path: str
-    function: str
-    operator: str
-    tests: int
-    level: str
-    warm: str
-    host: str
-    warm_seconds: float
-    host_seconds: float
-    different: tuple[tuple[str, str, str], ...] = ()
-
-    @property
-    def false_green(self) -> bool:
-        """Whether a green was given that is none."""
-        return self.warm == "passed" and self.host != "passed"
-
-    @property
-    def agrees(self) -> bool:
-        """Whether both ways say the same, test by test.
-
-        "broken" and "killed" are one: what breaks pytest itself ends the one and not the other.
-        """
-        return _one_word(self.warm) == _one_word(self.host) and not self.different
 
 
 class Grounds(Value, frozen=True):
@@ -128,7 +93,7 @@ class Ground:
                 case = found.get(test)
                 outcome = case.outcome if case else ""
                 if test not in apart and outcome != runs[1].outcomes.get(test):
-                    why = (case.kind or outcome) if case else _name(verdict)
+                    why = (case.kind or outcome) if case else name_of(verdict)
                     apart[test] = f"the original is {why} in the sandbox"
                 elif runs[1].outcomes.get(test) not in GOOD:
                     apart.setdefault(test, f"{runs[1].outcomes.get(test)} on the original")
@@ -171,6 +136,17 @@ class Ground:
         plan = Plan(tests=ids, seconds=limit)
         verdict = await self._sandbox.judge(clean, (mutant.edit,), plan, cancel)
         run = await self._plainly(document, mutant.edit, file, limit)
+        compared = self._compared(mutant, clean, verdict, run, ids)
+        if compared.agrees:
+            return compared
+        again = [await self._plainly(document, mutant.edit, file, limit) for _ in range(2)]
+        names = tuple(plain_name(each, ids) for each in (run, *again))
+        alike = all(each.outcomes == run.outcomes for each in again) and len(set(names)) == 1
+        return compared if alike else msgspec.structs.replace(compared, drawn=names)
+
+    def _compared(
+        self, mutant: Mutant, clean: Snapshot, verdict: Verdict, run: Plain, ids: tuple[TestId, ...]
+    ) -> Compared:
         return Compared(
             self._project.name,
             mutant.id,
@@ -179,8 +155,8 @@ class Ground:
             mutant.operator,
             len(ids),
             getattr(verdict, "level", ""),
-            _name(verdict),
-            _plain_name(run, ids),
+            name_of(verdict),
+            plain_name(run, ids),
             round(getattr(verdict, "seconds", 0.0), 3),
             round(run.seconds, 3),
             different(verdict, run, ids),
@@ -206,21 +182,6 @@ def drawn(snapshot: Snapshot, limit: int, seed: int = 0) -> tuple[Mutant, ...]:
     chosen = spread(mutants_of(snapshot, seed), limit, seed)
     place = {mutant: (mutant.path, mutant.function) for mutant in chosen}
     return tuple(sorted(chosen, key=lambda mutant: place[mutant]))
-
-
-def different(
-    verdict: Verdict, run: Plain, ids: Iterable[TestId]
-) -> tuple[tuple[str, str, str], ...]:
-    """List the tests whose outcomes differ, where both ways came to an end of their own."""
-    if not isinstance(verdict, Passed | Failed) or run.status is None:
-        return ()
-    warm = {case.test: case.outcome for case in verdict.cases}
-    found = []
-    for test in ids:
-        one, two = str(warm.get(test, "")), run.outcomes.get(test, "")
-        if one != two:
-            found.append((str(test), one, two))
-    return tuple(found)
 
 
 def first_lines(document: Document) -> dict[str, int]:
@@ -255,35 +216,5 @@ def _cheapest(
     return found
 
 
-def _one_word(name: str) -> str:
-    return "no report" if name in ("broken", "killed") else name
-
-
 def _file(test: str) -> str:
     return test.partition("::")[0]
-
-
-def _name(verdict: Verdict) -> str:
-    match verdict:
-        case Passed():
-            return "passed"
-        case Failed():
-            return "failed"
-        case Broken():
-            return "broken"
-        case TimedOut():
-            return "timed out"
-        case Killed():
-            return "killed"
-        case _:
-            return "unjudged"
-
-
-def _plain_name(run: Plain, ids: Iterable[TestId]) -> str:
-    if run.timed_out:
-        return "timed out"
-    if run.status is None:
-        return "killed"
-    if run.status not in (0, 1) or any(test not in run.collected for test in ids):
-        return "broken"
-    return "passed" if all(run.outcomes.get(test) in GOOD for test in ids) else "failed"

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from ocils.bench.agreement import Compared, Ground, Grounds, drawn
+from ocils.bench.agreement import Ground, Grounds, drawn
+from ocils.bench.compared import Compared
 from ocils.bench.figure import House
 from ocils.bench.real import Project, place, prepare, projects
 from ocils.domain.base import Value
@@ -166,7 +167,8 @@ def read(journal: Path) -> list[Compared]:
 def report(found: Sequence[Compared], surveyed: Sequence[Surveyed]) -> str:
     """Write the result as Markdown: a line a project, and every disagreement."""
     levels = Counter(each.level or "none" for each in found)
-    bad = [each for each in found if not each.agrees]
+    lots = [each for each in found if each.drawn]
+    bad = [each for each in found if not each.agrees and not each.drawn]
     told = ", ".join(f"{name} {count}" for name, count in sorted(levels.items()))
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     tests = sum(each.tests for each in found)
@@ -180,6 +182,7 @@ def report(found: Sequence[Compared], surveyed: Sequence[Surveyed]) -> str:
         f"- judged at: {told}",
         f"- false greens: {sum(each.false_green for each in found)}",
         f"- mutants with any disagreement: {len(bad)}",
+        f"- mutants whose plain runs disagree among themselves: {len(lots)} (listed below)",
         f"- tests set apart beforehand: {sum(len(each.apart) for each in surveyed)} (listed below)",
         "",
         "| project | mutants | L2 | L1 | L0 | false greens | disagree | warm s, median | plain s, median |",
@@ -193,7 +196,7 @@ def report(found: Sequence[Compared], surveyed: Sequence[Surveyed]) -> str:
         rows.append(
             f"| {name} | {len(mine)} | {by['L2']} | {by['L1']} | {by['L0']} "
             f"| {sum(each.false_green for each in mine)} "
-            f"| {sum(not each.agrees for each in mine)} | {warm:.2f} | {host:.2f} |"
+            f"| {sum(each in bad for each in mine)} | {warm:.2f} | {host:.2f} |"
         )
     if bad:
         rows += ["", "## Disagreements", ""]
@@ -204,6 +207,13 @@ def report(found: Sequence[Compared], surveyed: Sequence[Surveyed]) -> str:
         rows.append(
             f"- {each.project} {each.path} {each.function} ({each.operator}, {each.mutant}, "
             f"{each.level}): warm {each.warm}, plain {each.host}. {first}"
+        )
+    if lots:
+        rows += ["", "## Plain runs that disagree among themselves", ""]
+    for each in lots:
+        rows.append(
+            f"- {each.project} {each.path} {each.function} ({each.operator}, {each.mutant}, "
+            f"{each.level}): warm {each.warm}, plain {', '.join(each.drawn)}"
         )
     if any(each.apart for each in surveyed):
         rows += ["", "## Set apart before any mutant", ""]

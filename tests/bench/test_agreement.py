@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ocils.bench.agreement import Compared, Ground, different, drawn, first_lines
+from ocils.bench.agreement import Ground, drawn, first_lines
 from ocils.bench.agreement_run import Surveyed, read, report
+from ocils.bench.compared import Compared, different
 from ocils.bench.plain.run import Plain, plain
 from ocils.bench.real import Project, projects
 from ocils.domain.cancel import CancelToken
