@@ -6,10 +6,8 @@ import { TestRuns } from './testruns';
 import type { Server } from './server';
 import * as settings from './settings';
 
-const CONTROLLER = 'ocils';
-
 export class Tests implements vscode.Disposable {
-  private readonly controller = vscode.tests.createTestController(CONTROLLER, 'ocils');
+  private readonly controller = vscode.tests.createTestController('ocils', 'ocils');
   private readonly items = new Map<string, vscode.TestItem>();
   private readonly failed = new Set<string>();
   private readonly runs: TestRuns;
@@ -102,8 +100,7 @@ export class Tests implements vscode.Disposable {
     if (known === red) return;
     if (red) this.failed.add(item.id);
     else this.failed.delete(item.id);
-    const ids = [...this.failed].flatMap((id) => this.items.get(id) ?? []).map(contextId);
-    void vscode.commands.executeCommand('setContext', 'ocils.failedTests', ids);
+    void vscode.commands.executeCommand('setContext', 'ocils.failedTests', [...this.failed]);
   }
 
   /** From the tree a test item comes; from a failure's message, that message and its item. */
@@ -111,11 +108,4 @@ export class Tests implements vscode.Disposable {
     const item = 'test' in at ? at.test : at;
     await vscode.commands.executeCommand('ocils.refineById', item.id, item.label);
   }
-}
-
-/** How VS Code names an item in its menus' conditions: the ids on the way to it. */
-function contextId(item: vscode.TestItem): string {
-  const ids = [item.id];
-  for (let above = item.parent; above; above = above.parent) ids.unshift(above.id);
-  return [CONTROLLER, ...ids].join('\0');
 }
