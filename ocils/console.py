@@ -69,9 +69,7 @@ class Narrator:
                 )
                 by_id = {case.test: case for case in b.cases}
                 for test in b.red[:5]:
-                    self._line(
-                        f"  [red]✗[/red] {escape(test)}: {escape(by_id[test].reason[:120])}"
-                    )
+                    self._line(f"  [red]✗[/red] {escape(test)}: {escape(by_id[test].reason[:120])}")
             case TurnStarted(number=number, strategy=strategy, hole=hole):
                 where = f" at line {hole.first}" if hole else ""
                 self._line(f"turn {number}: {strategy}{where}")

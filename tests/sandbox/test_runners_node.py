@@ -32,7 +32,7 @@ SLIP, RIGHT = "<= -limit", "< -limit"
 
 pytestmark = [
     pytest.mark.docker,
-    pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js"),
+    pytest.mark.node,
 ]
 
 

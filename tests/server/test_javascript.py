@@ -5,7 +5,6 @@ Not covered: the search itself (``tests/sandbox/test_runners_node.py``).
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -49,7 +48,7 @@ async def test_what_is_typed_is_followed(ledger: Rig) -> None:
 
 
 @pytest.mark.docker
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
+@pytest.mark.node
 async def test_a_bug_is_mended_in_the_editor(ledger: Rig) -> None:
     settings = UserSettings(model=ModelSettings("rules"), record=False)
     editor = Editor()
