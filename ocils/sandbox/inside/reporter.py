@@ -17,7 +17,7 @@ from typing import Any, Generator
 
 import pytest
 
-from . import failures
+from . import failures, unshrunk
 from .loaded import third_party
 from .records import Records
 
@@ -133,8 +133,10 @@ class Reporter(Records):
         self._send(t="stopped", **failures.describe(excinfo, self._root, self._environment))
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self) -> Generator[None, None, None]:
+    def pytest_runtest_protocol(self, item: Any) -> Generator[None, None, None]:
         """Send the record once the test's warnings are known too."""
+        if self._order.get("short"):
+            unshrunk.hasten(item)
         yield
         self._flush()
 
