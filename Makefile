@@ -18,9 +18,10 @@ test: ## install what is missing and run everything: lint, types, import rules, 
 	@$(MAKE) --no-print-directory static
 	@OCILS_REQUIRE=docker,model,node,nvim $(PY) -m pytest $(ARGS)
 
-test-editors: ## drive the real editors: VS Code in a browser, Neovim
+test-editors: ## drive the real editors: VS Code in a browser, Neovim (ARGS=tests/editors for VS Code alone)
 	@setup/install.sh python docker nvim nvim-new vscode
-	@OCILS_REQUIRE=docker,model,nvim,nvim_new,vscode $(PY) -m pytest tests/editors tests/e2e/test_neovim.py $(ARGS)
+	@OCILS_REQUIRE=docker,model,nvim,nvim_new,vscode $(PY) -m pytest \
+		$(or $(ARGS),tests/editors tests/e2e/test_neovim.py)
 
 vsix: ## build editors/vscode/dist/ocils.vsix, with the wheel of ocils and the bundled model in it
 	@setup/install.sh python vscode
