@@ -71,6 +71,15 @@ async def test_a_plain_run_notes_outcomes_and_what_each_file_ran(workspace: Path
     assert "shop/pricing.py" in ran
 
 
+async def test_a_failed_sub_test_is_not_forgotten_by_a_plain_run(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text(
+        "import unittest\n\n\nclass TestA(unittest.TestCase):\n    def test_a(self):\n"
+        "        with self.subTest():\n            assert False\n"
+    )
+    run = await plain(tmp_path, sys.executable, [], 60)
+    assert run.outcomes == {"test_a.py::TestA::test_a": "failed"}
+
+
 async def test_a_plain_run_that_never_ends_is_ended(tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text("def test_a():\n    while True: pass\n")
     run = await plain(tmp_path, sys.executable, [], 2)

@@ -60,12 +60,13 @@ def pytest_runtest_logstart(nodeid: str) -> None:
 
 
 def pytest_runtest_logreport(report: Any) -> None:
-    """Take one phase; the worst one counts."""
+    """Take one phase or sub-test; the worst one counts."""
     expected = hasattr(report, "wasxfail")
     before = NOTES.outcomes.get(report.nodeid)
-    if report.failed:
-        if before != "failed":
-            NOTES.outcomes[report.nodeid] = "failed" if report.when == "call" else "error"
+    if before in ("failed", "error") and not (report.failed and report.when == "call"):
+        pass  # a test goes on, and passes, behind a sub-test that failed
+    elif report.failed:
+        NOTES.outcomes[report.nodeid] = "failed" if report.when == "call" else "error"
     elif report.skipped:
         NOTES.outcomes[report.nodeid] = "xfailed" if expected else "skipped"
     elif report.when == "call":
