@@ -216,7 +216,6 @@ def test_a_bug_is_mended_from_the_command_line(workspace: Callable[[str], Path])
     assert mended.returncode == 0, mended.stdout[-2000:] + mended.stderr
     events = [json.loads(line) for line in mended.stdout.splitlines()]
     assert events[-1]["outcome"] == "green"
-    assert RIGHT in (root / "src" / "ledger.js").read_text()
     assert ocils(root, "run", "src/ledger.js").returncode == 0
 
 

@@ -20,6 +20,7 @@ describe("overdrawn", () => {
   });
   it("leaves out who has nothing", () => {
     assert.deepEqual(full().add("food", "0").overdrawn(), ["rent"]);
+    assert.deepEqual(full().overdrawn(4950), []);
   });
   it("takes a limit", () => {
     assert.deepEqual(full().overdrawn(5000), []);
