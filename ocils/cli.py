@@ -268,8 +268,10 @@ def _deliver(
     print_difference(console, text)
     console.print(f"{seconds:.1f} s", style="dim", highlight=False)
     if proposal.rivals:
-        notes = "; ".join(rival.candidate.note for rival in proposal.rivals)
-        console.print(f"other candidates were green too: {notes}", style="dim", markup=False)
+        console.print("other candidates were green too:", style="dim")
+        for rival in proposal.rivals:
+            told = f"  {rival.why.removeprefix('also green: ')}"
+            console.print(told, style="dim", markup=False, highlight=False)
     if write:
         for path in write_edits(snapshot, proposal):
             console.print(f"applied to {path}", markup=False, highlight=False)
