@@ -16,7 +16,7 @@ demo: ## mend a random bug of a small real project, live (SEED=n repeats one)
 test: ## install what is missing and run everything: lint, types, import rules, all tests
 	@setup/install.sh python docker nvim nvim-new node
 	@$(MAKE) --no-print-directory static
-	@OCILS_REQUIRE=docker,model,node,nvim $(PY) -m pytest $(ARGS)
+	@OCILS_REQUIRE=docker,model,node,nvim,registry $(PY) -m pytest $(ARGS)
 
 test-editors: ## drive the real editors: VS Code in a browser, Neovim (ARGS=tests/editors for VS Code alone)
 	@setup/install.sh python docker nvim nvim-new vscode

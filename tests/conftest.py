@@ -78,6 +78,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "node": functools.cache(_no_node),
     "nvim": functools.cache(_no_nvim),
     "nvim_new": functools.cache(_no_newer_nvim),
+    "registry": lambda: "",  # known only when it is asked: sandbox/pythons.py skips or fails
     "vscode": functools.cache(_no_vscode),
 }
 """What each marker needs: a function that says what is missing, or nothing."""

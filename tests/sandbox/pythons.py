@@ -12,10 +12,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 NAME = re.compile(r"python3\.(\d+)")
+
+
+def without_registry(why: str) -> NoReturn:
+    """Skip; fail where ``OCILS_REQUIRE`` names the registry."""
+    if "registry" in os.environ.get("OCILS_REQUIRE", "").split(","):
+        pytest.fail(f"registry is required here, and {why}", pytrace=False)
+    pytest.skip(why)
 
 
 def interpreters() -> dict[int, Path]:
@@ -69,7 +77,8 @@ def make_environment(folder: Path, base: Path, *packages: str) -> str:
         if done.returncode:
             shutil.rmtree(folder, ignore_errors=True)
             said = (done.stderr or done.stdout).strip().splitlines()[-1:]
-            pytest.skip(f"no {' '.join(packages) or 'environment'} for {base.name}: {said}")
+            why = f"no {' '.join(packages) or 'environment'} for {base.name}: {said}"
+            pytest.skip(why) if command[2] == "venv" else without_registry(why)
     for each in (folder, *folder.parents[:2]):
         each.chmod(0o755)
     return str(python)
