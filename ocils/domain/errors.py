@@ -13,6 +13,7 @@ The tree::
     └── EnvironmentProblem    the machine lacks something (exit code 3)
         ├── ModelMissing      no model folder, or its manifest is absent
         ├── ModelDamaged      a checksum, the vocabulary or the manifest does not fit
+        ├── ModelUnavailable  a model cannot be had: no network, no permission, no room, a rubbish answer
         ├── SandboxUnavailable  no engine, no permission, or a container that will not start
         └── PackageUnavailable  a package cannot be installed: no network, no wheel, a wrong digest
 
@@ -72,6 +73,10 @@ class ModelMissing(EnvironmentProblem):
 
 class ModelDamaged(EnvironmentProblem):
     """A model's files do not fit its manifest."""
+
+
+class ModelUnavailable(EnvironmentProblem):
+    """A model's files cannot be fetched, converted or put in place; nothing was installed."""
 
 
 class SandboxUnavailable(EnvironmentProblem):
