@@ -14,8 +14,8 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.model import Infill, Manifest, Prompt, Reply, Sampling
 
 MANIFESTS = {
-    "none": Manifest("none", "none", "", "Apache-2.0", 4096, False, ("guess",)),
-    "rules": Manifest("rules", "none", "", "Apache-2.0", 4096, False, ("edit",)),
+    "none": Manifest("none", "none", "Apache-2.0", 4096, False, ("guess",)),
+    "rules": Manifest("rules", "none", "Apache-2.0", 4096, False, ("edit",)),
 }
 """The manifests by name."""
 

@@ -42,7 +42,7 @@ LINES = Coverage((TestLines(TEST, (1, 2)),))
 GREEN = Passed((CaseResult(TEST, "passed"),), 0.1, LINES)
 RED = Failed((CaseResult(TEST, "failed", message="assert 1 == 3"),), 0.1, LINES)
 LIMITS = Limits(turns=3, candidates=50, seconds=20.0)
-EDITS_ONLY = Manifest("slips", "none", ".", "Apache-2.0", 512, False, ("edit",))
+EDITS_ONLY = Manifest("slips", "none", "Apache-2.0", 512, False, ("edit",))
 
 
 class Forgetful:

@@ -13,7 +13,7 @@ from ocils.engine.scripted import ScriptedEngine
 from ocils.engine.store import ModelFolder
 from ocils.ports import Engine
 
-MANIFEST = Manifest("fake", "none", ".", "none", 100, False, ("infill",))
+MANIFEST = Manifest("fake", "none", "none", 100, False, ("infill",))
 HOLE = Infill("\na", "\nb")
 
 

@@ -13,11 +13,11 @@ from ocils.prompt import infill
 SOURCE = "def f(a):\n    b = a + 1\n    c = b\n    return c"
 
 LINES = Manifest(
-    "m", "llama", "m", "x", 512, False, ("infill",),
+    "m", "llama", "x", 512, False, ("infill",),
     InfillFormat("<pre>", "<suf>", "<mid>", "<end>", "<was>", "lines"),
 )  # fmt: skip
 TEXT = Manifest(
-    "t", "llama", "t", "x", 512, False, ("infill",), InfillFormat("<P>", "<S>", "<M>", "<E>")
+    "t", "llama", "x", 512, False, ("infill",), InfillFormat("<P>", "<S>", "<M>", "<E>")
 )
 
 
@@ -70,7 +70,7 @@ def test_long_targets_keep_the_def_line_and_what_is_near() -> None:
 
 
 def test_a_model_without_infill_is_refused_by_name() -> None:
-    chatty = Manifest("chatty", "llama", "c", "x", 512, True, ("rewrite",))
+    chatty = Manifest("chatty", "llama", "x", 512, True, ("rewrite",))
     with pytest.raises(Unsupported, match="chatty"):
         infill.render(context(), Hole(12, 12), chatty, words, room=10)
 

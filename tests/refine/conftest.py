@@ -50,10 +50,10 @@ CASES: dict[str, tuple[tuple[int, int, int], int]] = {
 }
 
 TINY = Manifest(
-    "tiny", "llama", "tiny", "Apache-2.0", 512, False, ("edit", "infill"),
+    "tiny", "llama", "Apache-2.0", 512, False, ("edit", "infill"),
     InfillFormat("<pre>", "<suf>", "<mid>", "<end>", "<was>", "lines"),
 )  # fmt: skip
-CHATTY = Manifest("chatty", "llama", "chatty", "Apache-2.0", 4096, True, ("rewrite",))
+CHATTY = Manifest("chatty", "llama", "Apache-2.0", 4096, True, ("rewrite",))
 
 
 def judged(text: str, plan: Plan) -> Verdict:
