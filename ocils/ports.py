@@ -29,6 +29,11 @@ class Engine(Protocol):
         """The model's name and a hash of its files, for records and figures."""
         ...
 
+    @property
+    def sends(self) -> str:
+        """Where the code goes that the model is shown, for people; empty when it stays in this process."""
+        ...
+
     async def load(self) -> None:
         """Load the model now rather than at first use. Raises ``EnvironmentProblem``."""
         ...

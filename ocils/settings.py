@@ -9,9 +9,11 @@ Not covered: consent stored per workspace.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Literal, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 import platformdirs
@@ -29,6 +31,56 @@ class ModelSettings(Value, frozen=True):
     name: str = "ocils-tiny"
     threads: int = 0
     idle_seconds: float = 300.0
+
+
+class RemoteSettings(Value, frozen=True):
+    """A model on a server that speaks OpenAI's protocol, instead of one in this process; off without a ``url``.
+
+    ``url`` is the protocol's root ("http://gpu:8000/v1"). ``model`` is its name there; empty: the
+    only one that the server has. ``manifest`` names or is the path of the manifest that describes
+    it; without one it is a model that chats, with ``context`` tokens. ``infill`` "suffix": the
+    server fills holes by itself, by the field of that name. ``key_variable`` names the environment
+    variable that holds the key; a key itself is never written down. ``seconds`` is the patience for
+    one answer, ``retries`` how often a request is sent again before its first token.
+    """
+
+    url: str = ""
+    model: str = ""
+    manifest: str = ""
+    key_variable: str = ""
+    infill: Literal["", "suffix"] = ""
+    context: int = 4096
+    seconds: float = 120.0
+    retries: int = 3
+
+    def __post_init__(self) -> None:
+        """Refuse an address that is none or that holds a secret, and a key in place of its name."""
+        if self.url:
+            parts = urlsplit(self.url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("remote.url is an address such as http://gpu:8000/v1")
+            if parts.username or parts.password or parts.query:
+                raise ValueError("remote.url holds no key: name its variable in key_variable")
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*|", self.key_variable):
+            raise ValueError("remote.key_variable is the name of an environment variable")
+        if self.context < 256 or self.seconds <= 0 or self.retries < 0:
+            raise ValueError("remote.context is 256 or more, seconds positive, retries 0 or more")
+
+    @property
+    def sends(self) -> str:
+        """Say where code goes, for people; empty while nothing is set."""
+        if not self.url:
+            return ""
+        place = urlsplit(self.url).netloc
+        if self.loopback:
+            return f"code is handed to the server at {place}"
+        return f"code leaves this machine, to {place}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the server is on this machine, or a tunnel begins here."""
+        host = urlsplit(self.url).hostname or ""
+        return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
 
 
 class SandboxSettings(Value, frozen=True):
@@ -91,6 +143,7 @@ class UserSettings(Value, frozen=True):
     """
 
     model: ModelSettings = ModelSettings()
+    remote: RemoteSettings = RemoteSettings()
     sandbox: SandboxSettings = SandboxSettings()
     refine: RefineSettings = RefineSettings()
     editor: EditorSettings = EditorSettings()

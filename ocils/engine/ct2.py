@@ -29,6 +29,9 @@ class CTranslate2Engine:
     use, or ``load``, checks the files and loads them; ``idle_seconds`` without use unload them.
     """
 
+    sends: str = ""
+    """Nothing leaves this process."""
+
     def __init__(self, model: ModelFolder, threads: int, idle_seconds: float = 300) -> None:
         self._model = model
         self._tokens = ModelTokens(model)

@@ -23,6 +23,9 @@ MANIFESTS = {
 class NoModel:
     """The ``Engine`` port without a model behind it."""
 
+    sends: str = ""
+    """Nothing leaves this process."""
+
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
 

@@ -24,6 +24,9 @@ class ScriptedEngine:
     the prompts so far.
     """
 
+    sends: str = ""
+    """Nothing leaves this process."""
+
     def __init__(
         self,
         manifest: Manifest,

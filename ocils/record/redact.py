@@ -2,6 +2,7 @@
 
 It finds what looks like a secret: private keys, tokens with a known prefix, credentials in URLs and
 headers, and strings assigned to a name such as ``password``. A text that is changed says so.
+What is sent to a model elsewhere goes through a ``Veil``, since its answer is to be code again.
 
 Not covered: secrets that look like ordinary words, or that are split over several strings.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 
 REDACTED = "[redacted]"
+_LONG = 8  # characters; a shorter secret is hidden only where its surroundings give it away
 
 # Names end in one of these words; "tokens = 5" and "tokenizer" are not secrets, "api_token" is.
 _NAMES = (
@@ -51,6 +53,39 @@ def redact(text: str) -> str:
     for pattern in _PATTERNS:
         text = pattern.sub(_replace, text)
     return text
+
+
+class Veil:
+    """Hides secrets from a remote model, and puts them back into what it answers. Used by one task.
+
+    The same secret always has the same name. What was hidden once stays hidden wherever it stands,
+    also where nothing around it would give it away.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def hide(self, text: str) -> str:
+        """Return ``text`` with each secret replaced by a name of its own."""
+        for secret, name in self._names.items():
+            if len(secret) >= _LONG:
+                text = text.replace(secret, name)
+        for pattern in _PATTERNS:
+            text = pattern.sub(self._named, text)
+        return text
+
+    def restore(self, text: str) -> str:
+        """Return ``text`` with the secrets back in their places."""
+        for secret, name in self._names.items():
+            text = text.replace(name, secret)
+        return text
+
+    def _named(self, match: re.Match[str]) -> str:
+        secret = match[0].removeprefix(match[1])
+        if secret in self._names.values():
+            return match[0]
+        name = self._names.setdefault(secret, f"[redacted-{len(self._names) + 1}]")
+        return f"{match[1]}{name}"
 
 
 def _replace(match: re.Match[str]) -> str:
