@@ -1,7 +1,7 @@
 # Everything a contributor runs. `make demo` and `make test` set a bare Debian 12 machine up first.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test soak test-editors screenshots vsix check static bench agreement lock stop clean
+.PHONY: help demo test test-models soak test-editors screenshots vsix check static bench agreement lock stop clean
 
 PY := .venv/bin/python
 export PYTHON
@@ -18,10 +18,14 @@ test: ## install what is missing and run everything: lint, types, import rules, 
 	@$(MAKE) --no-print-directory static
 	@OCILS_REQUIRE=docker,model,node,nvim,registry $(PY) -m pytest $(ARGS)
 
+test-models: ## convert a small model of every architecture and compare it with transformers (3 minutes)
+	@setup/install.sh python convert
+	@OCILS_REQUIRE=convert .tools/convert/bin/python -m pytest $(or $(ARGS),tests/conversion)
+
 test-editors: ## drive the real editors: VS Code in a browser, Neovim (ARGS=tests/editors for VS Code alone)
 	@setup/install.sh python docker nvim nvim-new vscode
 	@OCILS_REQUIRE=docker,model,nvim,nvim_new,vscode $(PY) -m pytest \
-		$(or $(ARGS),tests/editors tests/e2e/test_neovim.py)
+		$(or $(ARGS),tests/editors tests/e2e/neovim)
 
 vsix: ## build editors/vscode/dist/ocils.vsix, with the wheel of ocils and the bundled model in it
 	@setup/install.sh python vscode

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Brings this machine to where `make` needs it:  setup/install.sh python docker nvim nvim-new vscode | stop
+# Brings this machine to where `make` needs it:
+#     setup/install.sh python docker nvim nvim-new node vscode convert | stop
 #
 #   python   a private environment in .venv, from requirements.lock, with ocils itself in it
 #   docker   a Docker engine that answers: Debian's docker.io, started by hand without systemd
@@ -7,6 +8,8 @@
 #   nvim-new the Neovim of the next Debian, unpacked into .cache/nvim-new, beside the system's
 #   vscode   a real VS Code to drive: its server build and a browser's remote control (from npm, into
 #            .cache/vscode, with a Node.js of its own), Debian's Chromium, and what builds our extension
+#   convert  an environment in .tools/convert that converts models and compares them with transformers:
+#            torch and transformers, beside .venv's packages
 #   stop     ends the Docker daemon that this script started, and no other
 #
 # What is there already is left alone, so a second run takes no time. Everything that would have to
@@ -285,6 +288,37 @@ make_vscode() {
     vscode_stamp >"$vscode/stamp"
 }
 
+# ------------------------------------------------------------------ convert
+
+convert=.tools/convert
+# Pinned, because what the tests say of a conversion holds for these versions.
+convert_packages=(torch==2.13.0 transformers==5.23.0 safetensors==0.8.0)
+
+convert_stamp() { # changes when what is installed does, or what it stands on
+    { echo "${convert_packages[*]}"; lock_stamp; } | sha256sum | cut -d' ' -f1
+}
+
+convert_ready() { [ "$(cat "$convert/stamp" 2>/dev/null)" = "$(convert_stamp)" ]; }
+
+make_convert() {
+    local log=$cache/convert.log
+    mkdir -p "$cache" .tools
+    say "installing ${convert_packages[*]} into $convert (log in $log)"
+    # The new environment reads .venv's packages behind its own, so that ocils and what tests it are
+    # the same in both. pip leaves alone what lies outside the environment that it runs in. Where an
+    # index offers torch without a GPU's libraries (PIP_EXTRA_INDEX_URL), that one is taken.
+    if ! {
+        .venv/bin/python -m venv --clear "$convert" &&
+            .venv/bin/python -c 'import site; print(site.getsitepackages()[0])' \
+                >"$("$convert/bin/python" -c 'import site; print(site.getsitepackages()[0])')/ocils.pth" &&
+            "$convert/bin/python" -m pip install --disable-pip-version-check --no-input "${convert_packages[@]}"
+    } >"$log" 2>&1; then
+        tail -n 5 "$log" >&2
+        refuse "pip could not fill $convert; its log is $log"
+    fi
+    convert_stamp >"$convert/stamp"
+}
+
 # ------------------------------------------------------------------ look first, then act
 
 packages=()
@@ -325,7 +359,8 @@ look() {
         command -v chromium >/dev/null || packages+=(chromium fonts-dejavu-core)
         vscode_ready || [ -x .venv/bin/python ] || look python
         ;;
-    *) refuse "what is '$1'? known: python docker nvim nvim-new node vscode stop" ;;
+    convert) [ -x .venv/bin/python ] || look python ;;
+    *) refuse "what is '$1'? known: python docker nvim nvim-new node vscode convert stop" ;;
     esac
 }
 
@@ -337,10 +372,11 @@ act() {
     nvim-new) [ -x "$newer/nvim" ] || make_newer ;;
     node) node_ready || make_node ;;
     vscode) vscode_ready || make_vscode ;;
+    convert) convert_ready || make_convert ;;
     esac
 }
 
-[ $# -gt 0 ] || refuse "say what to bring: python docker nvim nvim-new node vscode, or stop"
+[ $# -gt 0 ] || refuse "say what to bring: python docker nvim nvim-new node vscode convert, or stop"
 if [ "$1" = stop ]; then
     stop_docker
     exit
