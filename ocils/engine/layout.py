@@ -1,0 +1,286 @@
+"""Where and how a model runs: a pure choice from the machine, the model and what is wanted.
+
+Memory decides: the weights in a compute type, the cache of each candidate for the tokens that are
+wanted, and a reserve have to fit in what is free. What does not fit on a GPU in full is tried there
+in a smaller type and with fewer candidates, then on the CPU.
+
+Not covered: reading the machine (``hardware.py``); a model over several GPUs at once (``advice_for``
+says why).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import msgspec
+
+from ocils.domain.base import Value
+from ocils.domain.model import Manifest
+from ocils.domain.shape import COMPUTE_TYPES, GIB, cache_bytes_per_token, weight_bytes
+from ocils.engine.hardware import Gpu, Hardware
+
+MIB = 1024 * 1024
+SMALL = 64 * MIB
+_RESERVE = {"cpu": 512 * MIB, "cuda": 1024 * MIB}
+"""Beside weights and cache: activations of a prefill, logits, the runtime itself."""
+_NOT_SHARED_OUT = (
+    "the model fits none of the GPUs alone; CTranslate2 shares a model out over several only with "
+    "one process a GPU, started by mpirun (libmpi.so.40, libnccl.so.2), which an editor cannot do: "
+    "serve such a model with a server of its own and name it in your settings"
+)
+_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+_INT8 = ("int8_bfloat16", "int8_float16", "int8")
+
+
+class Want(Value, frozen=True):
+    """What is asked of a layout: ``tokens`` of prompt and reply, ``rows`` candidates at once.
+
+    ``device``, ``compute_type`` and ``threads`` are the user's, "auto" and 0 leave them to us.
+    ``weights`` is the size of the model's file in bytes, for a model that says nothing else.
+    """
+
+    tokens: int = 2048
+    rows: int = 8
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compute_type: str = "auto"
+    threads: int = 0
+    weights: int = 0
+
+
+class Layout(Value, frozen=True):
+    """Where and how a model runs; ``replicas`` × ``threads`` CPU threads share one set of weights.
+
+    ``rows`` candidates of the wanted length fit at once; 0 says that not even the weights do.
+    ``index`` are the GPUs, one replica each. ``why`` are sentences for the user, the choice first.
+    """
+
+    device: Literal["cpu", "cuda"]
+    replicas: int
+    threads: int
+    compute_type: str = "auto"
+    index: tuple[int, ...] = (0,)
+    rows: int = 8
+    why: tuple[str, ...] = ()
+
+
+def choose(hardware: Hardware, manifest: Manifest, want: Want) -> Layout:
+    """Choose for this machine. Pure: the same values give the same layout."""
+    notes = []
+    threads = max(1, min(want.threads or hardware.cpu.cores, hardware.cpu.cores))
+    if want.weights and want.weights <= SMALL and want.device != "cuda":
+        # A small model's matrices are too small to be shared out: two replicas of one thread
+        # scored 13,700 tokens in 0.30 s where one replica of two threads took 0.60 s (8.8 M
+        # parameters, two cores), and such a model answers before a GPU is warm.
+        said = f"CPU, {threads} × 1 thread, int8: the model is small"
+        rows = _rows(manifest, want, "int8", hardware.cpu.free, "cpu")
+        return Layout("cpu", threads, 1, _cpu_type(want), rows=max(1, rows), why=(said,))
+    if want.device != "cpu":
+        if (found := _on_gpus(hardware, manifest, want, threads)) is not None:
+            return found
+        if (reason := _no_gpu(hardware, manifest, want)) and (
+            hardware.gpus or want.device == "cuda"
+        ):
+            notes.append(reason)
+    return _on_cpu(hardware, manifest, want, threads, tuple(notes))
+
+
+def after_out_of_memory(
+    layout: Layout, hardware: Hardware, manifest: Manifest, want: Want
+) -> Layout | None:
+    """Return what to try next: fewer candidates, then a smaller compute type, then the CPU."""
+    if layout.rows > 1:
+        fewer = layout.rows // 2
+        said = f"out of memory: {fewer} candidates at once instead of {layout.rows}"
+        return _again(layout, said, rows=fewer)
+    if layout.device == "cuda":
+        gpu = next((g for g in hardware.gpus if g.index == layout.index[0]), None)
+        smaller = [
+            kind
+            for kind in (_types_of(gpu, "auto") if gpu else ())
+            if _weights(manifest, want, kind) < _weights(manifest, want, layout.compute_type)
+        ]
+        if smaller:
+            said = f"out of memory: {smaller[-1]} instead of {layout.compute_type}"
+            return _again(layout, said, compute_type=smaller[-1], rows=want.rows)
+        said = "out of memory on the GPU: the model runs on the CPU"
+        return without_gpu(hardware, manifest, want, said)
+    if layout.compute_type not in ("int8", "auto"):
+        said = f"out of memory: int8 instead of {layout.compute_type}"
+        return _again(layout, said, compute_type="int8", rows=want.rows)
+    return None
+
+
+def without_gpu(hardware: Hardware, manifest: Manifest, want: Want, said: str) -> Layout:
+    """Return the layout on the CPU; ``said`` tells why."""
+    threads = max(1, min(want.threads or hardware.cpu.cores, hardware.cpu.cores))
+    return _on_cpu(hardware, manifest, want, threads, (said,))
+
+
+def rows_that_fit(free: int, manifest: Manifest, want: Want, layout: Layout) -> int:
+    """Return how many candidates of ``want.tokens`` fit into ``free`` bytes beside loaded weights."""
+    row = want.tokens * _cache(manifest, want, layout.compute_type, layout.device)
+    return max(1, (free - _RESERVE[layout.device] // 2) // max(1, row))
+
+
+def cache_bytes(manifest: Manifest, want: Want, layout: Layout) -> int:
+    """Return what one token of one candidate takes, in bytes."""
+    return _cache(manifest, want, layout.compute_type, layout.device)
+
+
+def advice_for(hardware: Hardware, manifest: Manifest, want: Want) -> tuple[str, ...]:
+    """Return what would help a model that fits no single GPU here."""
+    if len(hardware.gpus) < 2 or _on_gpus(hardware, manifest, want, 1) is not None:
+        return ()
+    return (_NOT_SHARED_OUT,)
+
+
+def _on_gpus(hardware: Hardware, manifest: Manifest, want: Want, threads: int) -> Layout | None:
+    if not hardware.cublas:
+        return None
+    best: tuple[tuple[int, int, int, int], Layout] | None = None
+    for gpu in hardware.gpus:
+        for place, kind in enumerate(_types_of(gpu, want.compute_type)):
+            rows = _rows(manifest, want, kind, gpu.free, "cuda")
+            if rows < 1:
+                continue
+            # All candidates at once count first, then the better type, then room to spare.
+            key = (min(rows, want.rows), -place, gpu.free, -gpu.index)
+            if best is None or key > best[0]:
+                alike = _alike(hardware, gpu, manifest, want, kind)
+                best = (key, _gpu_layout(gpu, alike, kind, min(rows, want.rows), threads, want))
+    return best[1] if best else None
+
+
+def _alike(
+    hardware: Hardware, gpu: Gpu, manifest: Manifest, want: Want, kind: str
+) -> tuple[int, ...]:
+    """Return the GPUs that do as well as ``gpu``: each gets the model, and its share of a turn."""
+    others = [
+        each.index
+        for each in hardware.gpus
+        if each.index != gpu.index
+        and each.capability == gpu.capability
+        and _rows(manifest, want, kind, each.free, "cuda") >= want.rows
+    ]
+    fits = _rows(manifest, want, kind, gpu.free, "cuda") >= want.rows
+    return (gpu.index, *others) if fits else (gpu.index,)
+
+
+def _gpu_layout(
+    gpu: Gpu, index: tuple[int, ...], kind: str, rows: int, threads: int, want: Want
+) -> Layout:
+    place = f"GPU {', '.join(map(str, index))} ({gpu.name}, {gpu.free / GIB:.1f} GiB free)"
+    said = [f"{place}, {kind}, {rows} candidates at once"]
+    if kind not in _INT8 and gpu.capability == (12, 0):
+        said.append(
+            "int8 does not work on this GPU with CTranslate2, so the weights take twice as much"
+        )
+    if want.compute_type not in ("auto", kind):
+        said.append(f"{want.compute_type} cannot be had on this GPU")
+    return Layout("cuda", len(index), threads, kind, index, rows, tuple(said))
+
+
+def _on_cpu(
+    hardware: Hardware, manifest: Manifest, want: Want, threads: int, notes: tuple[str, ...]
+) -> Layout:
+    kind = _cpu_type(want)
+    free = hardware.cpu.free
+    rows = min(want.rows, _rows(manifest, want, kind, free, "cpu")) if free else want.rows
+    if rows < 1 and kind != "int8":
+        kind, rows = "int8", min(want.rows, _rows(manifest, want, "int8", free, "cpu"))
+        notes += ("float32 does not fit into memory",)
+    # One candidate is tried as long as the weights fit: the estimate of the rest is a cautious one.
+    if rows < 1 and _weights(manifest, want, kind) < free:
+        rows = 1
+    if want.compute_type not in ("auto", "int8", "float32", "int8_float32"):
+        notes += (f"{want.compute_type} cannot be had on a CPU",)
+    said = f"CPU ({hardware.cpu.isa}), {threads} threads, {kind}, {rows} candidates at once"
+    if rows < 1:
+        said = (
+            f"the model's weights take {_weights(manifest, want, kind) / GIB:.1f} GiB, "
+            f"and {free / GIB:.1f} GiB of memory are free"
+        )
+    return Layout("cpu", 1, threads, kind, rows=max(0, rows), why=(said, *notes))
+
+
+def _no_gpu(hardware: Hardware, manifest: Manifest, want: Want) -> str:
+    """Say why the CPU has to do."""
+    if not hardware.gpus:
+        return "there is no GPU that CTranslate2 can use"
+    if not hardware.cublas:
+        return f"the GPU lacks cuBLAS 12: {hardware.lacking}"
+    kind = min(
+        (kind for gpu in hardware.gpus for kind in _types_of(gpu, want.compute_type)),
+        key=lambda kind: _weights(manifest, want, kind),
+    )
+    most = max(gpu.free for gpu in hardware.gpus)
+    needed = _weights(manifest, want, kind) + _RESERVE["cuda"]
+    return (
+        f"no GPU has room: the model needs {needed / GIB:.1f} GiB in {kind}, "
+        f"{most / GIB:.1f} GiB are free"
+    )
+
+
+def _types_of(gpu: Gpu, wanted: str) -> tuple[str, ...]:
+    """Return the compute types worth trying on a GPU, the best first.
+
+    Weights in 8 bits read fastest, and reading them is what a few candidates' time goes to; the
+    16-bit type beside them is bfloat16 where there is one, since several code models were trained in
+    it and overflow float16. What CTranslate2 itself says of the GPU has the last word.
+    """
+    major, minor = gpu.capability
+    types: tuple[str, ...]
+    if (major, minor) == (12, 0):
+        types = ("bfloat16", "float16", "float32")
+    elif major >= 8:
+        types = ("int8_bfloat16", "bfloat16", "int8_float16", "float16", "float32")
+    elif major == 7:
+        types = ("int8_float16", "float16", "int8", "float32")
+    elif (major, minor) == (6, 1):
+        types = ("int8", "float32")
+    else:
+        types = ("float32",)
+    if gpu.types:
+        types = tuple(kind for kind in types if kind in gpu.types) or types[-1:]
+    return (wanted,) if wanted in types or wanted in gpu.types else types
+
+
+def _cpu_type(want: Want) -> str:
+    return "float32" if want.compute_type == "float32" else "int8"
+
+
+def _rows(manifest: Manifest, want: Want, kind: str, free: int, device: str) -> int:
+    left = free - _weights(manifest, want, kind) - _RESERVE[device]
+    return left // max(1, want.tokens * _cache(manifest, want, kind, device))
+
+
+def _weights(manifest: Manifest, want: Want, kind: str) -> int:
+    """Return what the weights take in a compute type, in bytes, from the best that is known."""
+    kind = {"int8_float32": "int8", "auto": "int8"}.get(kind, kind)
+    if manifest.shape is not None:
+        for each in COMPUTE_TYPES:
+            if each == kind:
+                return weight_bytes(manifest.shape, each)
+    if kind in manifest.memory:
+        return int(manifest.memory[kind] * GIB)
+    # A file of unknown type is taken to be int8, of which every weight takes a byte.
+    weights = manifest.parameters or want.weights
+    if manifest.memory:
+        known, size = next(iter(manifest.memory.items()))
+        weights = int(size * GIB) // _BYTES.get(known, 1)
+    return _BYTES.get(kind, 1) * weights
+
+
+def _cache(manifest: Manifest, want: Want, kind: str, device: str) -> int:
+    number = 2 if device == "cuda" and kind.endswith("float16") else 4
+    if manifest.shape is not None:
+        return cache_bytes_per_token(manifest.shape, number)
+    if manifest.cache_bytes_per_token:
+        return manifest.cache_bytes_per_token * number // 4
+    # Between 0.5 and 7 billion weights it is 8 to 10 bytes by their root.
+    return int(10 * math.sqrt(manifest.parameters or want.weights)) * number // 4
+
+
+def _again(layout: Layout, said: str, **changes: object) -> Layout:
+    return msgspec.structs.replace(layout, why=(said, *layout.why[1:]), **changes)
