@@ -1,9 +1,10 @@
 """Chat templates: a conversation as the text that a chat model was trained on.
 
 The template lies beside the tokenizer (``chat_template.jinja``, else in ``tokenizer_config.json``)
-and is rendered as transformers does, in a sandbox, since it came with a download.
+and is rendered as transformers does, in a sandbox and with its steps counted (``bounded.py``), since
+it came with a download.
 
-Not covered: tools and documents in templates; a template that loops for ever.
+Not covered: tools and documents in templates.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ from ocils.domain.model import Chat
 if TYPE_CHECKING:
     from jinja2 import Template
 
+    from ocils.engine.bounded import BoundedEnvironment
+
 
 class ChatTemplate:
     """The template of the model in ``folder``; compiled when it is first rendered."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._compiled: Template | None = None
+        self._compiled: tuple[BoundedEnvironment, Template] | None = None
         self._special: dict[str, str] = {}
 
     def render(self, chat: Chat) -> str:
@@ -40,8 +43,9 @@ class ChatTemplate:
         try:
             if self._compiled is None:
                 self._compiled = self._compile()
-            text = self._compiled.render(
-                messages=messages, add_generation_prompt=True, **self._special
+            environment, template = self._compiled
+            text = environment.finish(
+                template, messages=messages, add_generation_prompt=True, **self._special
             )
         except TemplateError as error:
             raise ModelDamaged(
@@ -50,17 +54,15 @@ class ChatTemplate:
             ) from error
         return text + chat.opening
 
-    def _compile(self) -> Template:
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
+    def _compile(self) -> tuple[BoundedEnvironment, Template]:
+        from ocils.engine.bounded import BoundedEnvironment
 
         source = self._read()
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-        )
+        environment = BoundedEnvironment()
         environment.filters["tojson"] = _to_json
         environment.globals["raise_exception"] = _raise_exception
         environment.globals["strftime_now"] = _strftime_now
-        return environment.from_string(source)
+        return environment, environment.from_string(source)
 
     def _read(self) -> str:
         config: dict[str, object] = {}
