@@ -1,14 +1,17 @@
 """Where models are: finding manifests, checking that a model's files are what the manifest says.
 
-A name is looked up in the user's config folder first, then among the manifests that ship with
-ocils: ``ocils/_models`` in an installed wheel, ``models`` beside the package in a checkout.
+A name is looked up in the user's config folder first, then among the models that were installed
+(``ocils model pull``, ``import``, ``convert``: a folder each, with its manifest in it), then among
+the manifests that ship with ocils: ``ocils/_models`` in an installed wheel, ``models`` beside the
+package in a checkout.
 
-Not covered: fetching and converting models; loading one (``native.py``).
+Not covered: fetching and converting models (``pull.py``); loading one (``native.py``).
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +22,7 @@ import platformdirs
 from ocils.domain.base import Value
 from ocils.domain.errors import ModelDamaged, ModelMissing
 from ocils.domain.model import Manifest
+from ocils.engine.weights import AGAIN, read_weights
 
 MANIFEST_IN_FOLDER = "ocils.toml"
 _NEEDED = ("config.json", "model.bin", "tokenizer.json")
@@ -53,6 +57,11 @@ def user_models() -> Path:
     return platformdirs.user_config_path("ocils") / "models"
 
 
+def installed_models() -> Path:
+    """The folder of what was installed, a folder a model; it need not exist."""
+    return platformdirs.user_data_path("ocils") / "models"
+
+
 def load_manifest(path: Path) -> Manifest:
     """Read the manifest at ``path``. Raises ``ModelMissing`` or ``ModelDamaged``."""
     try:
@@ -71,34 +80,29 @@ def load_manifest(path: Path) -> Manifest:
         ) from error
 
 
-def manifests(*folders: Path) -> tuple[ModelFolder, ...]:
-    """Return the models described in ``folders``; of two with one name the first counts.
+def readable(
+    user: Path | None = None, installed: Path | None = None, shipped: Path | None = None
+) -> tuple[ModelFolder, ...]:
+    """Return every model that can be found by its name; of two with one name the first counts.
 
-    Folders that do not exist hold nothing. Raises ``ModelDamaged`` for a manifest that is not valid.
+    Each folder has its usual place where none is given, and need not exist. A manifest that is not
+    valid is passed over: ``find`` tells of it to who asks for that model.
     """
-    known: dict[str, ModelFolder] = {}
-    for path in _manifest_files(folders):
-        model = _described(path)
-        known.setdefault(model.manifest.name, model)
-    return tuple(known.values())
-
-
-def readable(folder: Path) -> tuple[ModelFolder, ...]:
-    """Return the models described in ``folder``; a manifest that is not valid is passed over."""
-    found: list[ModelFolder] = []
-    for path in _manifest_files((folder,)):
+    found: dict[str, ModelFolder] = {}
+    for path in _manifest_files(user, installed, shipped):
         with suppress(ModelDamaged, ModelMissing):
-            found.append(_described(path))
-    return tuple(found)
+            model = _described(path, installed)
+            found.setdefault(model.manifest.name, model)
+    return tuple(found.values())
 
 
-def find(name_or_path: str, user_folder: Path | None = None) -> ModelFolder:
+def find(name_or_path: str, user: Path | None = None, installed: Path | None = None) -> ModelFolder:
     """Return the model of that name, or the one in that folder (absolute, or from ``~``).
 
     A name is the manifest's own, or its file's without ``.toml``. A folder holds its manifest as
     ``ocils.toml``; a path to a manifest itself works too.
-    ``user_folder`` defaults to ``user_models()``. Raises ``ModelMissing`` or ``ModelDamaged``;
-    neither the existence nor the bytes of the model's files are looked at.
+    ``user`` and ``installed`` have their usual places where none is given. Raises ``ModelMissing`` or
+    ``ModelDamaged``; neither the existence nor the bytes of the model's files are looked at.
     """
     if name_or_path.startswith(("/", "~")):
         path = Path(name_or_path).expanduser()
@@ -108,18 +112,18 @@ def find(name_or_path: str, user_folder: Path | None = None) -> ModelFolder:
                     f"no model folder at {path}", mend="check the path in your settings"
                 )
             path /= MANIFEST_IN_FOLDER
-        return _described(path)
+        return _described(path, installed)
     known: list[str] = []
-    for path in _manifest_files((user_folder or user_models(), bundled_models())):
+    for path in _manifest_files(user, installed):
         try:
             name = load_manifest(path).name
         except ModelDamaged:
             # Somebody else's broken manifest must not hide the model that was asked for.
-            if path.stem == name_or_path:
+            if name_or_path == _called(path):
                 raise
             continue
-        if name_or_path in (name, path.stem):
-            return _described(path)
+        if name_or_path in (name, _called(path)):
+            return _described(path, installed)
         known.append(name)
     names = sorted(set(known))
     raise ModelMissing(
@@ -136,11 +140,8 @@ def verify(model: ModelFolder) -> None:
     """
     manifest, folder = model.manifest, model.folder
     if not folder.is_dir():
-        raise ModelMissing(
-            f"the model {manifest.name} has no folder at {folder}",
-            mend="put its files there, or choose another model in your settings",
-        )
-    mend = "get the model's files again, or reinstall ocils if the model came with it"
+        raise absent(model)
+    mend = f"{AGAIN}, or reinstall ocils if the model came with it"
     for name in manifest.files or _NEEDED:
         path = folder / name
         if not path.is_file():
@@ -148,15 +149,62 @@ def verify(model: ModelFolder) -> None:
                 f"the model {manifest.name} is damaged: {path} is missing", mend=mend
             )
         expected = manifest.files.get(name)
-        if expected is not None and _checksum(path) != expected.lower():
+        if expected is not None and checksum(path) != expected.lower():
             raise ModelDamaged(
                 f"the model {manifest.name} is damaged: {path} was cut short or changed", mend=mend
             )
+    fits(model)
 
 
-def _described(path: Path) -> ModelFolder:
+def fits(model: ModelFolder) -> None:
+    """Check that the weights are whole, and that vocabulary and rotary base are theirs.
+
+    Reads heads, not numbers: milliseconds. Raises ``ModelDamaged``.
+    """
+    manifest, folder = model.manifest, model.folder
+    weights = read_weights(folder / "model.bin")
+    words = _words(folder)
+    if weights.vocabulary and words and weights.vocabulary != words:
+        raise ModelDamaged(
+            f"the vocabulary in {folder} has {words} tokens, the weights have {weights.vocabulary}: "
+            "it is another model's",
+            mend=AGAIN,
+        )
+    bases = weights.scalars("self_attention/rotary_base")
+    rope = manifest.rope
+    if rope is not None and bases and any(abs(base - rope.theta) > 0.5 for base in bases):
+        got = ", ".join(f"{base:g}" for base in sorted(bases))
+        raise ModelDamaged(
+            f"the weights in {folder} turn positions with the base {got}, and {manifest.name} was "
+            f"trained with {rope.theta:g}: what they write would be wrong",
+            mend="convert it again with transformers 5 or newer (`ocils model convert`)",
+        )
+
+
+def absent(model: ModelFolder) -> ModelMissing:
+    """Return the error for a model whose files are not on this machine."""
+    name = model.manifest.name
+    if model.manifest.source is not None and not model.manifest.folder:
+        return ModelMissing(
+            f"the model {name} is not on this machine", mend=f"run `ocils model pull {name}`"
+        )
+    return ModelMissing(
+        f"the model {name} has no folder at {model.folder}",
+        mend="put its files there, or choose another model in your settings",
+    )
+
+
+def _described(path: Path, installed: Path | None) -> ModelFolder:
     manifest = load_manifest(path)
-    folder = (path.parent / Path(manifest.folder).expanduser()).resolve()
+    if manifest.folder or path.name == MANIFEST_IN_FOLDER:
+        folder = (path.parent / Path(manifest.folder).expanduser()).resolve()
+        return ModelFolder(manifest, folder, _identity(manifest, folder))
+    folder = (installed or installed_models()) / manifest.name
+    if not manifest.files:
+        # The user's own manifest wins, and what was installed knows what its files are.
+        with suppress(ModelMissing, ModelDamaged):
+            files = load_manifest(folder / MANIFEST_IN_FOLDER).files
+            manifest = msgspec.structs.replace(manifest, files=files)
     return ModelFolder(manifest, folder, _identity(manifest, folder))
 
 
@@ -175,12 +223,36 @@ def _identity(manifest: Manifest, folder: Path) -> str:
     return f"{manifest.name}@{total.hexdigest()[:12]}"
 
 
-def _manifest_files(folders: tuple[Path, ...]) -> Iterator[Path]:
-    for folder in folders:
-        yield from sorted(folder.glob("*.toml"))
+def _manifest_files(
+    user: Path | None, installed: Path | None, shipped: Path | None = None
+) -> Iterator[Path]:
+    yield from sorted((user or user_models()).glob("*.toml"))
+    # A folder whose name begins with a dot is one that is still being made.
+    yield from sorted((installed or installed_models()).glob(f"[!.]*/{MANIFEST_IN_FOLDER}"))
+    yield from sorted((shipped or bundled_models()).glob("*.toml"))
 
 
-def _checksum(path: Path) -> str:
+def _called(path: Path) -> str:
+    """Return how a manifest's file is called by who does not know the model's name."""
+    return path.parent.name if path.name == MANIFEST_IN_FOLDER else path.stem
+
+
+def _words(folder: Path) -> int:
+    """Count the tokens of the vocabulary that lies beside the weights; 0 when there is none."""
+    try:
+        if (folder / "vocabulary.json").is_file():
+            return len(json.loads((folder / "vocabulary.json").read_bytes()))
+        if (folder / "vocabulary.txt").is_file():
+            return len((folder / "vocabulary.txt").read_text("utf-8").splitlines())
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelDamaged(
+            f"cannot read the vocabulary in {folder}: {error}", mend=AGAIN
+        ) from error
+    return 0
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file. Raises ``ModelDamaged`` when it cannot be read."""
     total = hashlib.sha256()
     try:
         with path.open("rb") as file:

@@ -28,12 +28,12 @@ def make_engine(settings: UserSettings) -> Engine:
     """Return the engine of the chosen model; it loads nothing yet. Raises ``OcilsError``."""
     from ocils.engine.ct2 import CTranslate2Engine
     from ocils.engine.nothing import MANIFESTS, NoModel
-    from ocils.engine.store import find, user_models
+    from ocils.engine.store import find
 
     if settings.model.name in MANIFESTS:
         return NoModel(MANIFESTS[settings.model.name])
     threads = settings.model.threads or os.cpu_count() or 1
-    model = find(settings.model.name, user_models())
+    model = find(settings.model.name)
     return CTranslate2Engine(model, threads=threads, idle_seconds=settings.model.idle_seconds)
 
 

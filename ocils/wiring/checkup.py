@@ -93,14 +93,14 @@ def _check_runner(root: str, language: LanguageName) -> Check:
 def _check_model(settings: UserSettings) -> tuple[Check, ...]:
     from ocils.engine.hardware import cuda_devices
     from ocils.engine.nothing import MANIFESTS
-    from ocils.engine.store import find, user_models, verify
+    from ocils.engine.store import find, verify
 
     gpus = cuda_devices()
     device = f"{gpus} CUDA device(s)" if gpus else "no CUDA device: models run on the CPU"
     if settings.model.name in MANIFESTS:
         return Check("GPU", True, device), Check("model", True, "none; edits only, by your choice")
     try:
-        model = find(settings.model.name, user_models())
+        model = find(settings.model.name)
         verify(model)
     except OcilsError as problem:
         return (

@@ -160,13 +160,14 @@ class House:
 
         A manifest that is not valid is passed over: the doctor is who complains.
         """
-        from ocils.engine.store import bundled_models, readable, user_models
+        from ocils.engine.store import bundled_models, readable
 
         shipped = bundled_models()
         return tuple(
-            KnownModel(model.manifest, folder == shipped, _bytes_of(model.folder))
-            for folder in (user_models(), shipped)
-            for model in readable(folder)
+            KnownModel(
+                model.manifest, model.folder.is_relative_to(shipped), _bytes_of(model.folder)
+            )
+            for model in readable()
         )
 
     async def close(self) -> None:

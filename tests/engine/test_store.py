@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import EnvironmentProblem, ModelDamaged, ModelMissing
 from ocils.domain.model import Infill, Sampling
 from ocils.engine.ct2 import CTranslate2Engine
-from ocils.engine.store import ModelFolder, bundled_models, find, manifests, verify
+from ocils.engine.store import ModelFolder, bundled_models, find, readable, verify
 
 MINIMAL = """
 name = "mine"
@@ -39,15 +40,65 @@ def test_the_users_manifest_wins(tmp_path: Path) -> None:
     (shipped / "second.toml").write_text(MINIMAL.replace('"mine"', '"other"'))
     (user / "broken.toml").write_text("=")
     with pytest.raises(ModelDamaged, match=r"broken\.toml"):
-        manifests(user)
-    with pytest.raises(ModelDamaged, match=r"broken\.toml"):
         find("broken", user)
     assert find("mine", user).manifest.context == 111
-    (user / "broken.toml").unlink()
-    found = manifests(user, shipped, tmp_path / "absent")
+    found = readable(user, tmp_path / "absent", shipped)
     assert [model.manifest.context for model in found] == [111, 512]
     assert found[0].folder == user / "weights"
     assert find("other", shipped) == find("second", shipped) == found[1]
+
+
+def test_an_installed_model_stands_between_the_users_word_and_what_ships(
+    tmp_path: Path, model_copy: Path
+) -> None:
+    user, installed, shipped = (tmp_path / each for each in ("user", "installed", "shipped"))
+    user.mkdir()
+    shipped.mkdir()
+    bare = MINIMAL.replace('"mine"', '"small"').replace('folder = "weights"\n', "")
+    (shipped / "small.toml").write_text(bare)
+    absent_one = readable(user, installed, shipped)[0]
+    assert absent_one.folder == installed / "small"
+    installed.mkdir()
+    model_copy.rename(installed / "small")
+    there = find("small", user, installed)
+    assert there.folder == installed / "small"
+    assert there.manifest.context == 256
+    verify(there)
+    (user / "small.toml").write_text(bare.replace("512", "77"))
+    mine = find("small", user, installed)
+    assert mine.manifest.context == 77
+    assert mine.identity == there.identity, "what was installed knows what its files are"
+    (installed / ".staging-small").mkdir()
+    (installed / ".staging-small" / "ocils.toml").write_text(bare.replace("small", "half"))
+    assert [each.manifest.name for each in readable(user, installed, shipped)] == ["small"]
+
+
+def test_an_absent_model_says_how_to_get_it(tmp_path: Path) -> None:
+    bare = MINIMAL.replace('folder = "weights"\n', "")
+    (tmp_path / "mine.toml").write_text(bare + '[source]\nrepo = "them/theirs"\n')
+    with pytest.raises(ModelMissing, match=r"not on this machine; run `ocils model pull mine`"):
+        verify(find("mine", tmp_path, tmp_path / "installed"))
+
+
+def without_checksums(folder: Path) -> None:
+    manifest = folder / "ocils.toml"
+    text = manifest.read_text()
+    manifest.write_text(text[: text.index("[files]")] + text[text.index("[measured]") :])
+
+
+async def test_a_vocabulary_of_another_size_is_told(model_copy: Path) -> None:
+    path = model_copy / "vocabulary.json"
+    path.write_text(json.dumps([*json.loads(path.read_text()), "more"]))
+    without_checksums(model_copy)
+    await refused(find(str(model_copy)), "has 601 tokens, the weights have 600")
+
+
+async def test_another_rotary_base_than_the_model_was_trained_with_is_told(
+    model_copy: Path,
+) -> None:
+    manifest = model_copy / "ocils.toml"
+    manifest.write_text(manifest.read_text() + "\n[rope]\ntheta = 1000000.0\n")
+    await refused(find(str(model_copy)), r"base 10000, and small was trained with 1e\+06")
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
@@ -110,12 +161,10 @@ async def test_damage_is_told_before_anything_is_loaded(
 
 @pytest.mark.parametrize("name", ["model.bin", "tokenizer.json", "vocabulary.json", "config.json"])
 async def test_damage_is_told_without_checksums_too(model_copy: Path, name: str) -> None:
-    manifest = model_copy / "ocils.toml"
-    text = manifest.read_text()
-    manifest.write_text(text[: text.index("[files]")] + text[text.index("[measured]") :])
+    without_checksums(model_copy)
     path = model_copy / name
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    await refused(find(str(model_copy)), "cannot")
+    await refused(find(str(model_copy)), "cannot|was cut short")
     path.unlink()
     await refused(find(str(model_copy)), "missing")
 
