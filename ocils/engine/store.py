@@ -25,6 +25,7 @@ from ocils.domain.model import Manifest
 from ocils.engine.weights import AGAIN, read_weights
 
 MANIFEST_IN_FOLDER = "ocils.toml"
+REFUSED = "refused.toml"
 _NEEDED = ("config.json", "model.bin", "tokenizer.json")
 _READ_AT_ONCE = 1024 * 1024
 
@@ -229,7 +230,9 @@ def _manifest_files(
     yield from sorted((user or user_models()).glob("*.toml"))
     # A folder whose name begins with a dot is one that is still being made.
     yield from sorted((installed or installed_models()).glob(f"[!.]*/{MANIFEST_IN_FOLDER}"))
-    yield from sorted((shipped or bundled_models()).glob("*.toml"))
+    # Beside the shipped manifests lies the list of what is refused, which is none.
+    beside = (shipped or bundled_models()).glob("*.toml")
+    yield from (path for path in sorted(beside) if path.name != REFUSED)
 
 
 def _called(path: Path) -> str:
