@@ -27,7 +27,9 @@ class Loading(Value, frozen=True, tag=True):
 
 
 class Ready(Value, frozen=True, tag=True):
-    """It is in memory."""
+    """It is in memory; ``note`` says what the user should know of how it runs, mostly nothing."""
+
+    note: str = ""
 
 
 class Unloaded(Value, frozen=True, tag=True):
@@ -69,8 +71,8 @@ def in_words(state: ModelState) -> str:
             return f"downloading {fraction * 100:.0f} %"
         case Loading(fraction=fraction):
             return f"loading {fraction * 100:.0f} %" if fraction else "loading"
-        case Ready():
-            return "ready"
+        case Ready(note=note):
+            return f"ready; {note}" if note else "ready"
         case Unloaded():
             return "unloaded"
         case Failed(why=why):

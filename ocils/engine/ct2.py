@@ -10,12 +10,18 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 
+import msgspec
+
 from ocils.domain.cancel import CancelToken
-from ocils.domain.model import Infill, Manifest, Prompt, Reply, Sampling
-from ocils.engine.library import Step
-from ocils.engine.native import Native
-from ocils.engine.rows import Row
+from ocils.domain.errors import EnvironmentProblem, OcilsError
+from ocils.domain.model import Chat, Infill, Manifest, Message, Prompt, Reply, Sampling
+from ocils.domain.model_state import Failed, ModelState
+from ocils.engine.drawing import Drawing
+from ocils.engine.layout import Want
+from ocils.engine.native import Native, out_of_memory
 from ocils.engine.scoring import score
+from ocils.engine.screening import Screened, screen
+from ocils.engine.steady import steady_prefix
 from ocils.engine.store import ModelFolder, verify
 from ocils.engine.stream import Stream
 from ocils.engine.thread import ModelThread
@@ -25,18 +31,33 @@ from ocils.engine.tokens import ModelTokens
 class CTranslate2Engine:
     """The ``Engine`` port for one model folder.
 
-    ``threads`` is how many CPU threads inference may use. Making an engine reads nothing; the first
-    use, or ``load``, checks the files and loads them; ``idle_seconds`` without use unload them.
+    ``threads`` is how many CPU threads inference may use, 0 all; ``want`` has the user's other
+    wishes. Making an engine reads nothing; the first use, or ``load``, checks the files and loads
+    them; ``idle_seconds`` without use unload them, None keeps them. ``report`` hears of the model's
+    state, from other threads than the event loop's.
     """
 
     sends: str = ""
-    """Nothing leaves this process."""
 
-    def __init__(self, model: ModelFolder, threads: int, idle_seconds: float = 300) -> None:
+    def __init__(
+        self,
+        model: ModelFolder,
+        threads: int = 0,
+        idle_seconds: float | None = 300,
+        *,
+        want: Want | None = None,
+        report: Callable[[ModelState], None] | None = None,
+        native: Native | None = None,
+    ) -> None:
         self._model = model
         self._tokens = ModelTokens(model)
-        self._thread = ModelThread(Native(model.folder, threads), idle_seconds)
+        self._report = report or (lambda _: None)
+        want = msgspec.structs.replace(want or Want(), threads=threads)
+        want = msgspec.structs.replace(want, tokens=min(want.tokens, model.manifest.context))
+        native = native or Native(model.folder, model.manifest, want, report=report)
+        self._thread = ModelThread(native, idle_seconds)
         self._verified = False
+        self._steady: tuple[tuple[Message, ...], tuple[str, ...]] = ((), ())
 
     @property
     def manifest(self) -> Manifest:
@@ -107,20 +128,10 @@ class CTranslate2Engine:
             return closed.is_set() or cancel.cancelled or self._thread.stopping.is_set()
 
         def job(native: Native) -> None:
-            if stopped():
-                return
-            self._check()
-            rows = [self._tokens.encode_pair(prompt, middle) for prompt, middle in prompts]
-            stream.put(
-                score(
-                    native.generator(),
-                    rows,
-                    native.layout,
-                    self._tokens.vocabulary,
-                    self._tokens.opening,
-                    stopped,
-                )
-            )
+            if not stopped():
+                self._check()
+                rows = [self._tokens.encode_pair(prompt, middle) for prompt, middle in prompts]
+                stream.put(self._score(native, rows, stopped))
 
         with cancel.watch(stream.release):
             self._thread.submit(job).add_done_callback(stream.end_with)
@@ -131,6 +142,84 @@ class CTranslate2Engine:
                 closed.set()
         return ()
 
+    def _score(
+        self, native: Native, rows: list[tuple[list[str], int]], stopped: Callable[[], bool]
+    ) -> tuple[float, ...]:
+        """Score rows of tokens; in the model's thread."""
+        while True:
+            try:
+                return score(
+                    native.generator(),
+                    rows,
+                    native.layout,
+                    self._tokens.vocabulary,
+                    self._tokens.opening,
+                    stopped,
+                )
+            except (RuntimeError, MemoryError) as error:
+                if not native.step_down(error):
+                    raise _unable(error) from error
+
+    async def screen(
+        self, prompts: Sequence[tuple[Infill, str]], cancel: CancelToken
+    ) -> tuple[float, ...]:
+        """Guess, for each prompt and middle, how much likelier it is than the prompt's ``was``.
+
+        In order; an empty tuple when cancelled. Raises as ``score`` does.
+        """
+        stream: Stream[tuple[float, ...]] = Stream()
+        closed = threading.Event()
+
+        def stopped() -> bool:
+            return closed.is_set() or cancel.cancelled or self._thread.stopping.is_set()
+
+        def job(native: Native) -> None:
+            if not stopped():
+                self._check()
+                stream.put(self._screen(native, prompts, stopped))
+
+        with cancel.watch(stream.release):
+            self._thread.submit(job).add_done_callback(stream.end_with)
+            try:
+                async for guesses in stream.items():
+                    return guesses
+            finally:
+                closed.set()
+        return ()
+
+    def _screen(
+        self,
+        native: Native,
+        prompts: Sequence[tuple[Infill, str]],
+        stopped: Callable[[], bool],
+    ) -> tuple[float, ...]:
+        """Guess at middles, those of one prompt together; in the model's thread."""
+        numbers: dict[Infill, list[int]] = {}
+        for number, (prompt, _) in enumerate(prompts):
+            numbers.setdefault(prompt, []).append(number)
+        asked = []
+        for prompt, same in numbers.items():
+            tokens, head = self._tokens.encode_pair(prompt, prompt.was)
+            rows = [self._tokens.encode_pair(prompt, prompts[number][1])[0] for number in same]
+            middles = tuple(tuple(row[head:]) for row in rows)
+            asked.append(Screened(tuple(tokens[:head]), tuple(tokens[head:]), middles))
+        while True:
+            try:
+                found = screen(
+                    native.generator(),
+                    asked,
+                    native.layout.replicas,
+                    self._tokens.vocabulary,
+                    stopped,
+                )
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not native.step_down(error):
+                    raise _unable(error) from error
+        order = [number for same in numbers.values() for number in same]
+        flat = dict(zip(order, (guess for each in found for guess in each), strict=False))
+        return tuple(flat[number] for number in range(len(prompts))) if flat else ()
+
     async def close(self) -> None:
         """Release the model; work under way is cancelled and waited for."""
         await asyncio.to_thread(self._thread.close)
@@ -138,8 +227,12 @@ class CTranslate2Engine:
     def _check(self) -> None:
         """Verify the files before their first use; in the model's thread."""
         if not self._verified:
-            verify(self._model)
-            self._tokens.load()
+            try:
+                verify(self._model)
+                self._tokens.load()
+            except OcilsError as problem:
+                self._report(Failed(problem.message, problem.mend))
+                raise
             self._verified = True
 
     def _generate(
@@ -150,47 +243,48 @@ class CTranslate2Engine:
         finished: Callable[[Reply], None],
         stopped: Callable[[], bool],
     ) -> None:
-        """Draw the replies; in the model's thread."""
+        """Draw the replies, as many at once as memory has room for; in the model's thread.
+
+        When memory runs out after all, the rows that are not finished are drawn again, fewer at once.
+        """
         self._check()
-        tokens = self._tokens.encode(prompt)
-        ends = self._tokens.end_tokens(prompt)
-        is_end = frozenset(ends).__contains__
-        infill = self.manifest.infill if isinstance(prompt, Infill) else None
-        rows = [
-            Row(
-                number,
-                self._tokens.decode,
-                self._tokens.stop_strings(prompt),
-                prompt.max_lines if isinstance(prompt, Infill) else 0,
-                leading=infill is not None and infill.form == "lines",
-            )
-            for number in range(sampling.n)
-        ]
-
-        def step(result: Step) -> bool:
-            """Take one row's newest token; True ends that row."""
-            if stopped():
-                return True
-            row = rows[result.hypothesis_id]
-            done = row.take(result.token_id, result.log_prob, is_end(result.token), result.is_last)
-            if done:
-                finished(row.reply())
-            return done
-
-        greedy = sampling.temperature <= 0
-        generator = native.generator() if greedy else native.seeded(sampling.seed)
-        generator.generate_batch(
-            [tokens],
-            include_prompt_in_result=False,
-            max_length=min(sampling.tokens, self.manifest.context - len(tokens)),
-            end_token=list(ends),
-            num_hypotheses=sampling.n,
-            sampling_topk=1 if greedy else sampling.top_k,
-            sampling_topp=1.0 if greedy else sampling.top_p,
-            sampling_temperature=1.0 if greedy else sampling.temperature,
-            return_scores=True,
-            callback=step,
+        drawing = Drawing(
+            self._tokens, self._model.manifest, prompt, sampling, self._prefix(prompt)
         )
+        waiting = list(range(sampling.n))
+        while waiting and not stopped():
+            now = waiting[: native.rows_for(drawing.most_tokens, len(waiting))]
+            rows = [drawing.row(number) for number in now]
+            try:
+                drawing.draw(native, rows, finished, stopped)
+            except (RuntimeError, MemoryError) as error:
+                if not native.step_down(error, len(rows)):
+                    raise _unable(error) from error
+                done = {row.number for row in rows if row.finish is not None}
+            else:
+                done = set(now)
+            waiting = [number for number in waiting if number not in done]
+
+    def _prefix(self, prompt: Prompt) -> tuple[str, ...]:
+        """Return the tokens that later turns will start with too; the newest are remembered."""
+        if not isinstance(prompt, Chat):
+            return ()
+        messages, tokens = self._steady
+        if not messages or prompt.messages[: len(messages)] != messages:
+            tokens = steady_prefix(prompt, self._tokens.encode)
+            asked = next((n for n, m in enumerate(prompt.messages) if m.role == "user"), -1)
+            self._steady = (prompt.messages[: asked + 1], tokens)
+        return tokens
+
+
+def _unable(error: Exception) -> Exception:
+    """Return what the user is told when nothing smaller is left to try; a bug stays what it is."""
+    if out_of_memory(error):
+        return EnvironmentProblem(
+            "there is not enough memory for a single candidate",
+            mend="close other programs, choose a smaller model, or show it less",
+        )
+    return error
 
 
 def _check_sampling(sampling: Sampling) -> None:

@@ -52,7 +52,8 @@ class Layout(Value, frozen=True):
     """Where and how a model runs; ``replicas`` × ``threads`` CPU threads share one set of weights.
 
     ``rows`` candidates of the wanted length fit at once; 0 says that not even the weights do.
-    ``index`` are the GPUs, one replica each. ``why`` are sentences for the user, the choice first.
+    ``index`` are the GPUs, one replica each. ``why`` are sentences for the user, the choice first;
+    ``news`` is what memory forced upon us since, empty when all is as planned.
     """
 
     device: Literal["cpu", "cuda"]
@@ -62,6 +63,7 @@ class Layout(Value, frozen=True):
     index: tuple[int, ...] = (0,)
     rows: int = 8
     why: tuple[str, ...] = ()
+    news: str = ""
 
 
 def choose(hardware: Hardware, manifest: Manifest, want: Want) -> Layout:
@@ -86,10 +88,13 @@ def choose(hardware: Hardware, manifest: Manifest, want: Want) -> Layout:
 
 
 def after_out_of_memory(
-    layout: Layout, hardware: Hardware, manifest: Manifest, want: Want
+    layout: Layout, hardware: Hardware, manifest: Manifest, want: Want, *, loading: bool = False
 ) -> Layout | None:
-    """Return what to try next: fewer candidates, then a smaller compute type, then the CPU."""
-    if layout.rows > 1:
+    """Return what to try next: fewer candidates, then a smaller compute type, then the CPU.
+
+    While ``loading`` there are no candidates yet. None: nothing smaller is left.
+    """
+    if layout.rows > 1 and not loading:
         fewer = layout.rows // 2
         said = f"out of memory: {fewer} candidates at once instead of {layout.rows}"
         return _again(layout, said, rows=fewer)
@@ -114,7 +119,8 @@ def after_out_of_memory(
 def without_gpu(hardware: Hardware, manifest: Manifest, want: Want, said: str) -> Layout:
     """Return the layout on the CPU; ``said`` tells why."""
     threads = max(1, min(want.threads or hardware.cpu.cores, hardware.cpu.cores))
-    return _on_cpu(hardware, manifest, want, threads, (said,))
+    layout = _on_cpu(hardware, manifest, want, threads, (said,))
+    return msgspec.structs.replace(layout, news=said)
 
 
 def rows_that_fit(free: int, manifest: Manifest, want: Want, layout: Layout) -> int:
@@ -283,4 +289,4 @@ def _cache(manifest: Manifest, want: Want, kind: str, device: str) -> int:
 
 
 def _again(layout: Layout, said: str, **changes: object) -> Layout:
-    return msgspec.structs.replace(layout, why=(said, *layout.why[1:]), **changes)
+    return msgspec.structs.replace(layout, why=(*layout.why, said), news=said, **changes)

@@ -1,62 +1,79 @@
-"""CTranslate2 itself: which device, how many threads, making and dropping a generator.
+"""CTranslate2 itself: making and dropping a generator, and what to do when memory runs out.
 
-Not covered: memory against what is free, falling back on out-of-memory.
+Not covered: which device and compute type (``layout.py``), what is generated (``ct2.py``).
 """
 
 from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 
-from ocils.domain.base import Value
-from ocils.domain.errors import ModelDamaged
-from ocils.engine.hardware import cuda_devices
-from ocils.engine.library import Generator, library
+import msgspec
 
-_SMALL = 64 * 1024 * 1024
+from ocils.domain.errors import EnvironmentProblem, ModelDamaged, OcilsError
+from ocils.domain.model import Manifest
+from ocils.domain.model_state import Failed, Loading, ModelState, Ready, Unloaded
+from ocils.engine import cuda
+from ocils.engine.growth import watch_growth
+from ocils.engine.hardware import Hardware, cpu_free, read_hardware
+from ocils.engine.layout import (
+    SMALL,
+    Layout,
+    Want,
+    after_out_of_memory,
+    cache_bytes,
+    choose,
+    rows_that_fit,
+    without_gpu,
+)
+from ocils.engine.library import Generator, Library, library
+
 _M_MMAP_MAX = -4
 _M_TRIM_THRESHOLD = -1
+_PREFIXES = 512 * 1024 * 1024
+"""What cached prefixes may take; one that is larger has it for itself."""
+_PREFIX_SHARE = 8  # one prefix takes no more than this part of the free memory
 
 _log = logging.getLogger(__name__)
-
-
-class Layout(Value, frozen=True):
-    """Where and how a model runs; ``replicas`` × ``threads`` CPU threads share one set of weights."""
-
-    device: Literal["cpu", "cuda"]
-    replicas: int
-    threads: int
-
-
-def choose_layout(weights: int, gpus: int, threads: int) -> Layout:
-    """Choose for a model of ``weights`` bytes; ``threads`` is what the user allows.
-
-    A small model's matrices are too small to be shared out: two replicas of one thread scored 13,700
-    tokens in 0.30 s where one replica of two threads took 0.60 s (8.8 M parameters, two cores), and
-    such a model answers before a GPU is warm.
-    """
-    if weights <= _SMALL:
-        return Layout("cpu", max(1, threads), 1)
-    return Layout("cuda" if gpus else "cpu", 1, max(1, threads))
 
 
 class Native:
     """Makes and drops the generator of the model in ``folder``. Use it from one thread only.
 
-    ``layout`` is chosen from the machine when none is given; a GPU that turns out not to work (its
-    libraries may be missing) is given up for the CPU, which is logged.
+    ``layout`` is chosen from the machine when none is given. A GPU that turns out not to work is
+    given up for the CPU, and memory that runs out means less at once: both are logged, and told to
+    ``report`` with the model's state, which is called from the thread that uses this.
     """
 
-    def __init__(self, folder: Path, threads: int, layout: Layout | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        want: Want,
+        *,
+        layout: Layout | None = None,
+        report: Callable[[ModelState], None] | None = None,
+        hardware: Callable[[], Hardware] = read_hardware,
+        library: Callable[[], Library] = library,
+    ) -> None:
         self._folder = folder
-        self._threads = threads
+        self._manifest = manifest
+        self._want = msgspec.structs.replace(want, weights=_weights(folder))
         self._chosen = layout
+        self._report = report or (lambda _: None)
+        self._read = hardware
+        self._hardware: Hardware | None = None
+        self._library = library
         self._generator: Generator | None = None
+        self._prefixes: dict[tuple[str, ...], int] = {}
         self._libc: ctypes.CDLL | None = None
+        self._note = ""
+        self._most = sys.maxsize
 
     @property
     def loaded(self) -> bool:
@@ -66,19 +83,31 @@ class Native:
     @property
     def small(self) -> bool:
         """Whether making a generator costs next to nothing (milliseconds)."""
-        return _weights(self._folder) <= _SMALL
+        return self._want.weights <= SMALL
+
+    @property
+    def hardware(self) -> Hardware:
+        """The machine, read once."""
+        if self._hardware is None:
+            self._hardware = self._read()
+        return self._hardware
 
     @property
     def layout(self) -> Layout:
         """Where and how the model runs, or would."""
         if self._chosen is None:
-            self._chosen = choose_layout(_weights(self._folder), cuda_devices(), self._threads)
+            self._chosen = choose(self.hardware, self._manifest, self._want)
         return self._chosen
 
     def generator(self) -> Generator:
-        """Return the generator, made if need be. Raises ``ModelDamaged``."""
+        """Return the generator, made if need be. Raises ``ModelDamaged``, ``EnvironmentProblem``."""
         if self._generator is None:
-            self._generator = self._make()
+            try:
+                self._generator = self._make()
+            except OcilsError as problem:
+                self._report(Failed(problem.message, problem.mend))
+                raise
+            self._report(Ready(self._note))
         return self._generator
 
     def seeded(self, seed: int) -> Generator:
@@ -87,15 +116,68 @@ class Native:
         A seed counts only for generators made after it was set, so this makes a new one of a small
         model; a large one goes on drawing where it was.
         """
-        library().set_random_seed(seed & 0x7FFFFFFF)
-        if self.small:
-            self.drop()
+        self._library().set_random_seed(seed & 0x7FFFFFFF)
+        if self.small and self._generator is not None:
+            self._forget()
+            self._generator = self._open(self.layout)
         return self.generator()
+
+    def rows_for(self, tokens: int, rows: int) -> int:
+        """Return how many of ``rows`` candidates of ``tokens`` fit into memory at once; at least one."""
+        layout = self.layout
+        fit = self._most
+        if layout.device == "cuda":
+            # The runtime keeps what it once took, so what the driver calls free says little.
+            fit = min(fit, self._want.tokens * layout.rows // max(1, tokens))
+        elif not self.small and (free := cpu_free()):
+            want = msgspec.structs.replace(self._want, tokens=tokens)
+            fit = min(fit, rows_that_fit(free, self._manifest, want, layout))
+        return max(1, min(rows, fit))
+
+    def keeps(self, prefix: Sequence[str]) -> bool:
+        """Say whether the state behind ``prefix`` is worth keeping, and make room for it.
+
+        CTranslate2 forgets kept states only with the generator, so at the cap it is made anew.
+        """
+        if self.small or len(prefix) < 2:
+            return False
+        key = tuple(prefix)
+        size = len(key) * cache_bytes(self._manifest, self._want, self.layout)
+        if key not in self._prefixes:
+            if self.layout.device == "cpu" and size > cpu_free() // _PREFIX_SHARE > 0:
+                return False
+            if self._prefixes and self.kept + size > _PREFIXES:
+                self._forget()
+                self._generator = self._make()
+            self._prefixes[key] = size
+        return True
+
+    @property
+    def kept(self) -> int:
+        """The bytes that kept prefixes take."""
+        return sum(self._prefixes.values())
+
+    def step_down(self, error: Exception, tried: int = 0) -> bool:
+        """After a failure for want of memory, ask for less; False when it was something else, or all.
+
+        ``tried`` is how many candidates were drawn at once.
+        """
+        if not out_of_memory(error):
+            return False
+        layout = msgspec.structs.replace(self.layout, rows=tried or self.layout.rows)
+        lower = after_out_of_memory(
+            layout, self.hardware, self._manifest, self._want, loading=not self.loaded
+        )
+        if lower is None:
+            return False
+        self._lower(lower)
+        return True
 
     def drop(self) -> None:
         """Release the weights once nothing runs any more: anything else aborts the process."""
-        self.settle()
-        self._generator = None
+        if self._generator is not None:
+            self._forget()
+            self._report(Unloaded())
         self.trim()
 
     def settle(self) -> None:
@@ -108,45 +190,68 @@ class Native:
         if self._libc is not None:
             self._libc.malloc_trim(0)
 
+    def _forget(self) -> None:
+        self.settle()
+        self._generator = None
+        self._prefixes.clear()
+
+    def _lower(self, layout: Layout) -> None:
+        _log.warning("%s", layout.news)
+        old, self._chosen, self._note = self.layout, layout, layout.news
+        if (old.device, old.compute_type) != (layout.device, layout.compute_type):
+            self._most = sys.maxsize
+            self._forget()
+            self.trim()
+        else:
+            self._most = layout.rows
+            if self._generator is not None:
+                self._report(Ready(self._note))
+
     def _make(self) -> Generator:
         if self._libc is None:
-            self._libc = _tuned_libc()
-        if self.layout.device == "cuda":
-            try:
-                generator = self._open(self.layout)
-                # The GPU's libraries are only looked for when they are first needed.
-                generator.score_batch([["", ""]])
-            except (RuntimeError, ValueError) as error:
-                _log.warning("the GPU cannot be used, so the model runs on the CPU: %s", error)
-                self._chosen = choose_layout(_weights(self._folder), 0, self._threads)
-            else:
-                return generator
-        try:
-            return self._open(self.layout)
-        except (RuntimeError, ValueError) as error:
-            raise ModelDamaged(
-                f"CTranslate2 cannot load the model in {self._folder}: {error}",
-                mend="get the model's files again, or choose another model in your settings",
-            ) from error
+            self._libc = tuned_libc()
+        if self.layout.rows < 1:
+            raise EnvironmentProblem(
+                f"there is not enough memory: {self.layout.why[0]}",
+                mend="choose a smaller model, or a server that has room for it",
+            )
+        self._report(Loading(0.0))
+        with watch_growth(self._want.weights, lambda share: self._report(Loading(share))):
+            while True:
+                try:
+                    return self._tried(self.layout)
+                except (RuntimeError, ValueError, MemoryError, OSError) as error:
+                    if self.step_down(error):
+                        continue
+                    if self.layout.device == "cuda":
+                        said = f"the GPU cannot be used, so the model runs on the CPU: {error}"
+                        lower = without_gpu(self.hardware, self._manifest, self._want, said)
+                        self._lower(lower)
+                        continue
+                    raise _failure(self._folder, error) from error
+
+    def _tried(self, layout: Layout) -> Generator:
+        if layout.device == "cuda":
+            cuda.preload(cuda.find_cublas(os.environ))
+        generator = self._open(layout)
+        if layout.device == "cuda":
+            # The GPU's libraries are only looked for when they are first needed.
+            generator.score_batch([["", ""]])
+        return generator
 
     def _open(self, layout: Layout) -> Generator:
-        return library().Generator(
+        cuda_only = {"device_index": list(layout.index)} if layout.device == "cuda" else {}
+        return self._library().Generator(
             str(self._folder),
             device=layout.device,
-            compute_type="auto",
-            inter_threads=layout.replicas,
+            compute_type=layout.compute_type,
+            inter_threads=1 if cuda_only else layout.replicas,
             intra_threads=layout.threads,
+            **cuda_only,
         )
 
 
-def _weights(folder: Path) -> int:
-    try:
-        return (folder / "model.bin").stat().st_size
-    except OSError:
-        return 0
-
-
-def _tuned_libc() -> ctypes.CDLL | None:
+def tuned_libc() -> ctypes.CDLL | None:
     """Keep large buffers on the heap: glibc would map and unmap them at every step (4 × slower)."""
     if sys.platform != "linux":
         return None
@@ -158,3 +263,30 @@ def _tuned_libc() -> ctypes.CDLL | None:
     except (OSError, AttributeError):
         return None
     return libc
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Say whether this is how CTranslate2 puts a want of memory."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        each in words for each in ("out of memory", "bad_alloc", "failed to allocate")
+    )
+
+
+def _failure(folder: Path, error: Exception) -> OcilsError:
+    if out_of_memory(error):
+        return EnvironmentProblem(
+            f"there is not enough memory for the model in {folder}",
+            mend="close other programs, or choose a smaller model",
+        )
+    return ModelDamaged(
+        f"CTranslate2 cannot load the model in {folder}: {error}",
+        mend="get the model's files again, or choose another model in your settings",
+    )
+
+
+def _weights(folder: Path) -> int:
+    try:
+        return (folder / "model.bin").stat().st_size
+    except OSError:
+        return 0

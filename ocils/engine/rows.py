@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from ocils.domain.model import Reply
+from ocils.engine.in_step import rest_of
 
 # Decoding a few tokens back gives the decoder what it needs to know about spaces and bytes.
 _INCOMPLETE = "�"
@@ -19,7 +20,8 @@ class Row:
 
     ``decode`` turns token ids into text. ``stop`` are strings that end the reply, left out of it.
     ``max_lines`` (0: any number) ends it after that many lines; in form "lines" every line starts
-    with its newline (``leading``), else every line ends with it.
+    with its newline (``leading``), else every line ends with it. Once the text runs in step with
+    ``old_tail`` it ends, and the rest of the old tail is part of it.
     """
 
     def __init__(
@@ -29,12 +31,14 @@ class Row:
         stop: tuple[str, ...],
         max_lines: int,
         leading: bool,
+        old_tail: str = "",
     ) -> None:
         self.finish: Literal["stop", "length", "cancelled"] | None = None
-        self._number = number
+        self.number = number
         self._decode = decode
         self._stop = tuple(each for each in stop if each)
         self._newlines = max_lines + leading if max_lines else 0
+        self._old_tail = old_tail
         self._ids: list[int] = []
         self._shown = 0
         self._base = 0
@@ -56,6 +60,9 @@ class Row:
         if cut is not None:
             self._text = self._text[:cut]
             self.finish = "stop"
+        elif (whole := self._whole(before)) is not None:
+            self._text = whole
+            self.finish = "stop"
         elif is_last:
             self.finish = "length"
         return self.finish is not None
@@ -63,8 +70,8 @@ class Row:
     def reply(self) -> Reply:
         """The finished reply."""
         if self.finish is None:
-            raise ValueError(f"row {self._number} is not finished")
-        return Reply(self._number, self._text, self._logprob, self._count, self.finish)
+            raise ValueError(f"row {self.number} is not finished")
+        return Reply(self.number, self._text, self._logprob, self._count, self.finish)
 
     def _new_text(self) -> str:
         """Return what the newest token adds; "" while a character is still incomplete."""
@@ -74,6 +81,16 @@ class Row:
             return ""
         self._base, self._shown = self._shown, len(self._ids)
         return text[len(known) :]
+
+    def _whole(self, before: int) -> str | None:
+        """Return the reply with the rest of the old tail, if its newest line is in step with it."""
+        end = self._text.rfind("\n", before) + 1
+        if not self._old_tail or not end:
+            return None
+        # A token may hold the end of a line and the start of the next, which has to agree too.
+        begun = self._text[end:]
+        rest = rest_of(self._text[:end], self._old_tail)
+        return self._text[:end] + rest if rest is not None and rest.startswith(begun) else None
 
     def _cut(self, before: int) -> int | None:
         """Return where the text has to end, looking only at what can be new behind ``before``."""

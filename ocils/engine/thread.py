@@ -24,12 +24,13 @@ Answer = TypeVar("Answer")
 class ModelThread:
     """Runs jobs one after another on ``native``, in a daemon thread that starts with the first.
 
-    After ``idle_seconds`` without a job the weights are dropped; the next job loads them again.
+    After ``idle_seconds`` without a job the weights are dropped; the next job loads them again. With
+    None they stay.
     ``stopping`` is set by ``close``: long jobs watch it and end early. A thread that nobody closed
     is closed when the interpreter ends, which would otherwise abort in the middle of a batch.
     """
 
-    def __init__(self, native: Native, idle_seconds: float) -> None:
+    def __init__(self, native: Native, idle_seconds: float | None) -> None:
         self._native = native
         self._idle = idle_seconds
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()

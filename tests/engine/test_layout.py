@@ -195,7 +195,7 @@ def test_each_step_down_says_what_changed() -> None:
     first = choose(CARD_24, SEVEN, Want())
     second = after_out_of_memory(first, CARD_24, SEVEN, Want())
     assert second is not None
-    assert second.why[0] == "out of memory: 4 candidates at once instead of 8"
+    assert second.news == "out of memory: 4 candidates at once instead of 8"
     assert "CPU" in "".join(without_gpu(CARD_24, SEVEN, Want(), "the GPU does not work").why)
 
 

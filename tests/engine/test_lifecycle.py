@@ -15,7 +15,8 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.model import Infill, Reply, Sampling
 from ocils.engine.ct2 import CTranslate2Engine
 from ocils.engine.hardware import cuda_devices
-from ocils.engine.native import Layout, Native, choose_layout
+from ocils.engine.layout import Layout, Want
+from ocils.engine.native import Native
 from ocils.engine.store import ModelFolder
 
 HOLE = Infill("\nx = 1", "\ny = 2")
@@ -115,25 +116,9 @@ def test_importing_the_engine_imports_no_library() -> None:
 def test_a_gpu_that_does_not_work_is_given_up(
     small_model: ModelFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    native = Native(small_model.folder, 1, Layout("cuda", 1, 1))
+    native = Native(small_model.folder, small_model.manifest, Want(), layout=Layout("cuda", 1, 1))
     generator = native.generator()
     assert len(generator.score_batch([["<pre>", "a"]])[0].log_probs) == 1
     assert native.layout.device == "cpu"
     assert "runs on the CPU" in caplog.text
     native.drop()
-
-
-@pytest.mark.parametrize(
-    ("weights", "gpus", "threads", "layout"),
-    [
-        (10 << 20, 0, 2, Layout("cpu", 2, 1)),
-        (10 << 20, 1, 2, Layout("cpu", 2, 1)),
-        (500 << 20, 0, 8, Layout("cpu", 1, 8)),
-        (500 << 20, 2, 8, Layout("cuda", 1, 8)),
-        (500 << 20, 0, 0, Layout("cpu", 1, 1)),
-    ],
-)
-def test_the_layout_follows_from_the_machine(
-    weights: int, gpus: int, threads: int, layout: Layout
-) -> None:
-    assert choose_layout(weights, gpus, threads) == layout
