@@ -62,6 +62,17 @@ class Engine(Protocol):
         """
         ...
 
+    async def screen(
+        self, prompts: Sequence[tuple[Infill, str]], cancel: CancelToken
+    ) -> tuple[float, ...]:
+        """Guess, for each prompt and middle, how much likelier it is than the prompt's ``was``.
+
+        A log-probability gain that costs one pass a *prompt*, so that hundreds of edits can be
+        looked at; 0 where ``was`` is empty. An empty tuple when cancelled, and from an engine that
+        cannot: then ``score`` is asked for everything.
+        """
+        ...
+
     async def close(self) -> None:
         """Release the model; generation under way is cancelled and waited for."""
         ...

@@ -38,6 +38,7 @@ class CTranslate2Engine:
     """
 
     sends: str = ""
+    """Nothing leaves this process."""
 
     def __init__(
         self,
@@ -53,8 +54,7 @@ class CTranslate2Engine:
         self._tokens = ModelTokens(model)
         self._report = report or (lambda _: None)
         want = msgspec.structs.replace(want or Want(), threads=threads)
-        want = msgspec.structs.replace(want, tokens=min(want.tokens, model.manifest.context))
-        native = native or Native(model.folder, model.manifest, want, report=report)
+        native = native or Native(model, want, report=report)
         self._thread = ModelThread(native, idle_seconds)
         self._verified = False
         self._steady: tuple[tuple[Message, ...], tuple[str, ...]] = ((), ())
@@ -200,8 +200,7 @@ class CTranslate2Engine:
         asked = []
         for prompt, same in numbers.items():
             tokens, head = self._tokens.encode_pair(prompt, prompt.was)
-            rows = [self._tokens.encode_pair(prompt, prompts[number][1])[0] for number in same]
-            middles = tuple(tuple(row[head:]) for row in rows)
+            middles = tuple(tuple(self._tokens.encode_middle(prompts[n][1])) for n in same)
             asked.append(Screened(tuple(tokens[:head]), tuple(tokens[head:]), middles))
         while True:
             try:

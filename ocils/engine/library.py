@@ -67,6 +67,10 @@ class Generator(Protocol):
         """Score rows of tokens, in order."""
         ...
 
+    def forward_batch(self, inputs: list[list[str]], *, return_log_probs: bool) -> object:
+        """Return what follows every token of every row: rows × tokens × vocabulary, padded."""
+        ...
+
 
 class Library(Protocol):
     """The part of the ``ctranslate2`` module that is used here."""

@@ -65,5 +65,13 @@ class NoModel:
         """Find everything equally likely."""
         return (0.0,) * len(prompts)
 
+    async def screen(
+        self,
+        prompts: Sequence[tuple[Infill, str]],  # noqa: ARG002
+        cancel: CancelToken,  # noqa: ARG002
+    ) -> tuple[float, ...]:
+        """Guess nothing."""
+        return ()
+
     async def close(self) -> None:
         """Do nothing."""

@@ -95,6 +95,14 @@ class ScriptedEngine:
             return ()
         return tuple(self._score(prompt, middle) for prompt, middle in prompts)
 
+    async def screen(
+        self, prompts: Sequence[tuple[Infill, str]], cancel: CancelToken
+    ) -> tuple[float, ...]:
+        """Return the true gains, where a likelihood was given; () without one or when cancelled."""
+        if self._likelihood is None or not await self._pause(cancel):
+            return ()
+        return tuple(self._score(p, middle) - self._score(p, p.was) for p, middle in prompts)
+
     async def close(self) -> None:
         """Remember that it was closed."""
         self._closed = True

@@ -116,6 +116,10 @@ class ModelTokens:
         self._check_length(len(tokens))
         return tokens, len(head)
 
+    def encode_middle(self, middle: str) -> list[str]:
+        """Return the tokens of a middle and its end, for prompts that are encoded already."""
+        return [*self._piece(middle), self._format.end]
+
     def _encode_infill(self, prompt: Infill) -> list[str]:
         form = self._format
         tokens = [form.prefix, *self._piece(prompt.prefix)]
