@@ -26,11 +26,20 @@ _S = TypeVar("_S", bound=Value)
 
 
 class ModelSettings(Value, frozen=True):
-    """Which model: a manifest's name or a folder's path. ``threads`` 0 takes all cores."""
+    """Which model: a manifest's name or a folder's path. ``threads`` 0 takes all cores.
+
+    ``device`` and ``compute_type`` "auto" follow from the machine and the model. A model that was
+    not used for ``idle_seconds`` is unloaded, unless ``keep_loaded``.
+    """
 
     name: str = "ocils-tiny"
     threads: int = 0
     idle_seconds: float = 300.0
+    keep_loaded: bool = False
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compute_type: Literal[
+        "auto", "int8", "int8_float16", "int8_bfloat16", "float16", "bfloat16", "float32"
+    ] = "auto"
 
 
 class RemoteSettings(Value, frozen=True):

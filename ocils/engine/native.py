@@ -16,7 +16,6 @@ from pathlib import Path
 import msgspec
 
 from ocils.domain.errors import EnvironmentProblem, ModelDamaged, OcilsError
-from ocils.domain.model import Manifest
 from ocils.domain.model_state import Failed, Loading, ModelState, Ready, Unloaded
 from ocils.engine import cuda
 from ocils.engine.growth import watch_growth
@@ -32,6 +31,7 @@ from ocils.engine.layout import (
     without_gpu,
 )
 from ocils.engine.library import Generator, Library, library
+from ocils.engine.store import ModelFolder
 
 _M_MMAP_MAX = -4
 _M_TRIM_THRESHOLD = -1
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 class Native:
-    """Makes and drops the generator of the model in ``folder``. Use it from one thread only.
+    """Makes and drops the generator of ``model``. Use it from one thread only.
 
     ``layout`` is chosen from the machine when none is given. A GPU that turns out not to work is
     given up for the CPU, and memory that runs out means less at once: both are logged, and told to
@@ -52,8 +52,7 @@ class Native:
 
     def __init__(
         self,
-        folder: Path,
-        manifest: Manifest,
+        model: ModelFolder,
         want: Want,
         *,
         layout: Layout | None = None,
@@ -61,9 +60,9 @@ class Native:
         hardware: Callable[[], Hardware] = read_hardware,
         library: Callable[[], Library] = library,
     ) -> None:
-        self._folder = folder
-        self._manifest = manifest
-        self._want = msgspec.structs.replace(want, weights=_weights(folder))
+        self._folder = model.folder
+        self._manifest = model.manifest
+        self._want = fitted(want, model)
         self._chosen = layout
         self._report = report or (lambda _: None)
         self._read = hardware
@@ -249,6 +248,12 @@ class Native:
             intra_threads=layout.threads,
             **cuda_only,
         )
+
+
+def fitted(want: Want, model: ModelFolder) -> Want:
+    """Return ``want`` with what is known of the model: its size, and a context it has."""
+    tokens = min(want.tokens, model.manifest.context)
+    return msgspec.structs.replace(want, tokens=tokens, weights=_weights(model.folder))
 
 
 def tuned_libc() -> ctypes.CDLL | None:

@@ -20,6 +20,7 @@ from ocils.ports import Engine, Recorder, Sandbox
 from ocils.settings import UserSettings, sandbox_at
 
 if TYPE_CHECKING:
+    from ocils.engine.layout import Want
     from ocils.sandbox.packages.installer import WorkspacePackages
     from ocils.sandbox.runtime import Choice
 
@@ -30,11 +31,60 @@ def make_engine(settings: UserSettings) -> Engine:
     from ocils.engine.nothing import MANIFESTS, NoModel
     from ocils.engine.store import find
 
+    if settings.remote.url:
+        return make_remote_engine(settings)
     if settings.model.name in MANIFESTS:
         return NoModel(MANIFESTS[settings.model.name])
-    threads = settings.model.threads or os.cpu_count() or 1
     model = find(settings.model.name)
-    return CTranslate2Engine(model, threads=threads, idle_seconds=settings.model.idle_seconds)
+    idle = None if settings.model.keep_loaded else settings.model.idle_seconds
+    return CTranslate2Engine(model, settings.model.threads, idle, want=want_of(settings))
+
+
+def want_of(settings: UserSettings) -> Want:
+    """Return what the user wishes of a model's place, and what a turn asks for."""
+    from ocils.engine.layout import Want
+
+    mine = settings.model
+    return Want(device=mine.device, compute_type=mine.compute_type, threads=mine.threads)
+
+
+def make_remote_engine(settings: UserSettings) -> Engine:
+    """Return the engine of a model on a server; nothing is sent yet. Raises ``OcilsError``."""
+    from ocils.domain.model import InfillFormat, Manifest
+    from ocils.engine.connection import Address
+    from ocils.engine.remote import RemoteEngine
+    from ocils.engine.store import find, user_models
+    from ocils.engine.tokens import ModelTokens
+    from ocils.record.redact import Veil
+
+    remote = settings.remote
+    address = Address(
+        remote.url, remote.key_variable, remote.seconds, remote.retries, remote.loopback
+    )
+    own = remote.infill == "suffix"
+    count = None
+    if remote.manifest:
+        model = find(remote.manifest, user_models())
+        manifest = model.manifest
+        if (model.folder / "tokenizer.json").is_file():
+            count = ModelTokens(model).count
+    else:
+        strategies = ("rewrite", "edit", "infill") if own else ("rewrite", "edit")
+        # The tokens stand for nothing: with its own infill a server is given the texts alone.
+        form = InfillFormat("<prefix>", "<suffix>", "<middle>", "<end>") if own else None
+        name = remote.model or "the server's model"
+        manifest = Manifest(
+            name.replace("/", "-").replace(":", "-"),
+            "remote",
+            "",
+            remote.context,
+            True,
+            strategies,
+            form,
+        )
+    return RemoteEngine(
+        manifest, address, remote.model, remote.sends, Veil(), count, own_infill=own
+    )
 
 
 def make_packages(root: str, settings: UserSettings) -> WorkspacePackages:

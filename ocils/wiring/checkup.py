@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from ocils.domain.base import Value
 from ocils.domain.errors import OcilsError
 from ocils.languages.manifest import PYTHON, LanguageName
 from ocils.settings import UserSettings, load_workspace, sandbox_at
-from ocils.wiring.adapters import choice_of, runner_of
+from ocils.wiring.adapters import choice_of, runner_of, want_of
+
+if TYPE_CHECKING:
+    from ocils.engine.store import ModelFolder
 
 
 class Check(Value, frozen=True):
@@ -91,22 +95,34 @@ def _check_runner(root: str, language: LanguageName) -> Check:
 
 
 def _check_model(settings: UserSettings) -> tuple[Check, ...]:
-    from ocils.engine.hardware import cuda_devices
     from ocils.engine.nothing import MANIFESTS
     from ocils.engine.store import find, verify
 
-    gpus = cuda_devices()
-    device = f"{gpus} CUDA device(s)" if gpus else "no CUDA device: models run on the CPU"
     if settings.model.name in MANIFESTS:
-        return Check("GPU", True, device), Check("model", True, "none; edits only, by your choice")
+        return (Check("model", True, "none; edits only, by your choice"),)
     try:
         model = find(settings.model.name)
         verify(model)
     except OcilsError as problem:
-        return (
-            Check("GPU", True, device),
-            Check("model", False, problem.message, problem.mend),
-        )
+        return (Check("model", False, problem.message, problem.mend),)
     manifest = model.manifest
     detail = f"{model.identity}, {manifest.licence}, {'/'.join(manifest.strategies)}"
-    return (Check("GPU", True, device), Check("model", True, detail))
+    return (_check_hardware(settings, model), Check("model", True, detail))
+
+
+def _check_hardware(settings: UserSettings, model: ModelFolder) -> Check:
+    """Say where the model runs, and why there."""
+    from ocils.engine.hardware import read_hardware
+    from ocils.engine.layout import advice_for, choose
+    from ocils.engine.native import fitted
+
+    hardware = read_hardware()
+    want = fitted(want_of(settings), model)
+    layout = choose(hardware, model.manifest, want)
+    mend = ""
+    if hardware.lacking:
+        mend = f"to use the GPU, run: {hardware.lacking}"
+    elif layout.rows < 1:
+        mend = "choose a smaller model, or name a server that has room for it in your settings"
+    notes = (*layout.why[1:], *advice_for(hardware, model.manifest, want), *hardware.advice)
+    return Check("hardware", not mend, layout.why[0], mend, notes)

@@ -200,7 +200,7 @@ def test_an_unknown_model_is_an_environment_error(
 def test_doctor_is_content_here(ocils: Run, basket: Path) -> None:
     done = ocils("doctor", str(basket))
     assert done.returncode == 0, said(done)
-    for name in ("ocils", "sandbox", "workspace", "GPU", "model"):
+    for name in ("ocils", "sandbox", "workspace", "hardware", "model"):
         assert f"✓ {name}" in done.stdout
 
 

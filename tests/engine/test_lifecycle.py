@@ -116,7 +116,7 @@ def test_importing_the_engine_imports_no_library() -> None:
 def test_a_gpu_that_does_not_work_is_given_up(
     small_model: ModelFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    native = Native(small_model.folder, small_model.manifest, Want(), layout=Layout("cuda", 1, 1))
+    native = Native(small_model, Want(), layout=Layout("cuda", 1, 1))
     generator = native.generator()
     assert len(generator.score_batch([["<pre>", "a"]])[0].log_probs) == 1
     assert native.layout.device == "cpu"

@@ -40,8 +40,7 @@ async def make(small_model: ModelFolder) -> AsyncIterator[Make]:
         states: list[ModelState] = []
         scarce = ScarceLibrary(room, when)
         native = Native(
-            small_model.folder,
-            small_model.manifest,
+            small_model,
             want or Want(device="cuda", tokens=256),
             report=states.append,
             hardware=lambda: MACHINE,
