@@ -19,6 +19,7 @@ import random
 from typing import NamedTuple
 
 from ocils.domain.cancel import CancelToken
+from ocils.domain.errors import Unsupported
 from ocils.domain.model import Infill, Manifest
 from ocils.domain.target import Context, Hole
 from ocils.domain.text import Document
@@ -119,7 +120,10 @@ class RankedEdits:
         # The old lines are scored too: only the gain compares across statements.
         olds = list(dict.fromkeys(prompt for prompt, _ in pairs.values()))
         asked = [*pairs.values(), *((prompt, prompt.was) for prompt in olds)]
-        scores = await self._engine.score(asked, self._cancel)
+        try:
+            scores = await self._engine.score(asked, self._cancel)
+        except Unsupported:  # a server that does not tell likelihoods is found out by asking it
+            scores = ()
         known = dict(zip(asked, scores, strict=bool(scores)))
         for each in best:
             pair = pairs.get(each.order)
