@@ -58,6 +58,40 @@ def add_commands(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     sub.add_argument("--only", default="", help="only the project of this name")
     sub.add_argument("--journal", type=Path, help="a folder to resume from and to append to")
     sub.add_argument("--report", type=Path, help="write the result there, as Markdown")
+    sub = kinds.add_parser("tasks", help="measure on a benchmark that you have")
+    sub.set_defaults(job=_tasks)
+    sub.add_argument(
+        "path",
+        type=Path,
+        help="a file or folder of HumanEval, HumanEvalFix, MBPP, QuixBugs, exercism, or BugsInPy",
+    )
+    sub.add_argument("--format", default="", help="told by the data when not given")
+    _measuring(sub)
+    sub = kinds.add_parser("compare", help="set measurements of the same tasks side by side")
+    sub.set_defaults(job=_compare)
+    sub.add_argument("reports", nargs="+", type=Path, metavar="REPORT.json")
+    sub.add_argument("--out", type=Path, help="write OUT.md and OUT.svg")
+
+
+def _measuring(sub: argparse.ArgumentParser) -> None:
+    """Add what every measurement of tasks takes."""
+    sub.add_argument(
+        "--model",
+        default="bundled",
+        help="a name or folder (default `bundled`); `none` and `rules` are edits without a model",
+    )
+    add = sub.add_argument
+    add("--candidates", type=int, default=256, help="for each task (default 256)")
+    add("--turns", type=int, default=30, help="for each task (default 30; 1 is a single turn)")
+    add("--seconds", type=float, default=120.0, help="for each task (default 120)")
+    add("--seed", type=int, default=0, help="of the sampling and of the visible half (default 0)")
+    add("--jobs", type=int, default=1, help="tasks at a time (default 1, as users have it; 0: a core each)")  # fmt: skip
+    add("--python", default="", help="the interpreter that the tasks' tests run with")
+    add("--limit", type=int, default=0, help="only so many tasks, evenly drawn")
+    add("--only", default="", help="only the tasks of these names, separated by commas")
+    add("--journal", type=Path, help="a folder to resume from and to append to")
+    add("--out", type=Path, help="write OUT.json, OUT.md and OUT.svg")
+    add("--json", action="store_true", help="one JSON object a task on stdout")
 
 
 async def _demo(house: House, cancel: CancelToken, arguments: argparse.Namespace) -> int:
@@ -115,6 +149,18 @@ async def _mutants(house: House, cancel: CancelToken, arguments: argparse.Namesp
     if done:
         console.print(f"mended {mended} of {done} ({mended / done:.0%})", highlight=False)
     return 0
+
+
+async def _tasks(house: House, cancel: CancelToken, arguments: argparse.Namespace) -> int:
+    from ocils.bench.commands import tasks
+
+    return await tasks(house, cancel, arguments)
+
+
+async def _compare(_house: House, _cancel: CancelToken, arguments: argparse.Namespace) -> int:
+    from ocils.bench.commands import compare
+
+    return compare(arguments)
 
 
 async def _agreement(house: House, cancel: CancelToken, arguments: argparse.Namespace) -> int:
