@@ -1,4 +1,4 @@
-"""The door: ``ocils refine | run | serve | doctor | bench | demo``.
+"""The door: ``ocils refine | run | serve | serve-model | doctor | bench | demo``.
 
 Exit codes: 0 confirmed green (or nothing to mend), 1 not green, 2 usage, 3 environment. Only
 ``refine --apply`` writes, at the very end, after checking that the file is still the one judged.
@@ -27,7 +27,9 @@ from rich.console import Console
 from ocils import __version__
 from ocils.apply import write_edits
 from ocils.cli_bench import add_commands
+from ocils.cli_doctor import tell
 from ocils.cli_packages import add_option, carried_on
+from ocils.cli_serving import add_serve_model
 from ocils.console import Narrator, difference, print_difference
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import EnvironmentProblem, OcilsError, TargetNotFound
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     add_commands(lambda name, text: add(name, _job, text))
+    add_serve_model(lambda name, text: add(name, _job, text))
 
     sub = add("refine", _refine, "search for an edit that turns a function's failing tests green")
     sub.add_argument("target", metavar="PATH[::NAME]", help="file.py::Class.method")
@@ -182,22 +185,8 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    console = Console()
     checks = checkup(load_user(), str(Path(arguments.path).resolve()))
-    fine = all(check.ok for check in checks)
-    if arguments.json:
-        table = [{f: getattr(each, f) for f in each.__struct_fields__} for each in checks]
-        print(msgspec.json.encode(table).decode())
-        return GREEN if fine else ENVIRONMENT
-    for check in checks:
-        sign = "[green]✓[/green]" if check.ok else "[red]✗[/red]"
-        console.print(f"{sign} {check.name}: ", end="")
-        console.print(check.detail, markup=False, highlight=False, soft_wrap=True)
-        if not check.ok and check.mend:
-            console.print(f"    → {check.mend}", markup=False, highlight=False, soft_wrap=True)
-        for note in check.notes:
-            console.print(f"    {note}", style="dim", markup=False, highlight=False, soft_wrap=True)
-    return GREEN if fine else ENVIRONMENT
+    return GREEN if tell(checks, as_json=arguments.json) else ENVIRONMENT
 
 
 async def _located(

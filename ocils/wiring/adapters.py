@@ -50,9 +50,8 @@ def want_of(settings: UserSettings) -> Want:
 
 def make_remote_engine(settings: UserSettings) -> Engine:
     """Return the engine of a model on a server; nothing is sent yet. Raises ``OcilsError``."""
-    from ocils.domain.model import InfillFormat, Manifest
     from ocils.engine.connection import Address
-    from ocils.engine.remote import RemoteEngine
+    from ocils.engine.remote import RemoteEngine, undescribed
     from ocils.engine.store import find, user_models
     from ocils.engine.tokens import ModelTokens
     from ocils.record.redact import Veil
@@ -69,19 +68,7 @@ def make_remote_engine(settings: UserSettings) -> Engine:
         if (model.folder / "tokenizer.json").is_file():
             count = ModelTokens(model).count
     else:
-        strategies = ("rewrite", "edit", "infill") if own else ("rewrite", "edit")
-        # The tokens stand for nothing: with its own infill a server is given the texts alone.
-        form = InfillFormat("<prefix>", "<suffix>", "<middle>", "<end>") if own else None
-        name = remote.model or "the server's model"
-        manifest = Manifest(
-            name.replace("/", "-").replace(":", "-"),
-            "remote",
-            "",
-            remote.context,
-            True,
-            strategies,
-            form,
-        )
+        manifest = undescribed(remote.model, remote.context, own_infill=own)
     return RemoteEngine(
         manifest, address, remote.model, remote.sends, Veil(), count, own_infill=own
     )
