@@ -10,6 +10,7 @@ rests on the package's own authors.
 
 from __future__ import annotations
 
+import ast
 import json
 import random
 from collections.abc import Iterable, Iterator
@@ -24,8 +25,8 @@ from mutate import edits, parses
 from tokens import END, cut_head, encode, prompt
 
 SHARES = {
-    "repair": 0.555, "block repair": 0.05, "same": 0.14, "blank": 0.165, "extra": 0.02,
-    "block": 0.03, "rest": 0.02, "body": 0.02,
+    "repair": 0.515, "block repair": 0.05, "same": 0.13, "blank": 0.145, "extra": 0.03,
+    "missing": 0.06, "block": 0.03, "rest": 0.02, "body": 0.02,
 }  # fmt: skip
 # How often each kind of bug is chosen where it is possible at all; the others weigh 2.
 WEIGHTS = {
@@ -113,10 +114,41 @@ def plain(lines: list[str]) -> list[int]:
     return good or [0]
 
 
+def statements(text: str) -> list[tuple[int, int]]:
+    """(first line, lines) of the statements of one to three lines inside a function."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.stmt) and node.lineno > 1 and node.end_lineno:
+            text_alone = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            count = node.end_lineno - node.lineno + 1
+            if count <= 3 and not text_alone:
+                found.append((node.lineno - 1, count))
+    return found
+
+
+def missing(text: str, chance: random.Random) -> Example | None:
+    """A statement left out: the old line is its neighbour, the middle is both."""
+    lines, found = text.split("\n"), statements(text)
+    chance.shuffle(found)
+    for at, count in found[:4]:
+        if not parses("\n".join(replaced(lines, at, count, []))):
+            continue
+        after = at + count
+        if chance.random() < 0.25 and after < len(lines) and lines[after].strip():
+            return Example("missing", "missing statement", lines[:at], lines[after + 1 :],
+                           [lines[after]], lines[at : after + 1])  # fmt: skip
+        if lines[at - 1].strip():
+            return Example("missing", "missing statement", lines[: at - 1], lines[after:],
+                           [lines[at - 1]], lines[at - 1 : after])  # fmt: skip
+    return None
+
+
 def make(text: str, chance: random.Random) -> Example | None:
     """One example of a function."""
     lines = text.split("\n")
     kind = chance.choices(list(SHARES), list(SHARES.values()))[0]
+    if kind == "missing":
+        return missing(text, chance)
     usable = plain(lines)
     at, count, was, bug = chance.choice(usable), 1, list[str](), ""
     if kind in ("repair", "block repair", "same"):
