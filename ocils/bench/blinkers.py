@@ -191,12 +191,5 @@ class TimedEngine:
         with self.generating.running():
             return await self._inner.screen(prompts, cancel)
 
-    async def screen(
-        self, prompts: Sequence[tuple[Infill, str]], cancel: CancelToken
-    ) -> tuple[float, ...]:
-        """Return the other's guesses."""
-        with self.generating.running():
-            return await self._inner.screen(prompts, cancel)
-
     async def close(self) -> None:
         """Do nothing."""

@@ -24,8 +24,10 @@ from ocils.domain.events import (
 from ocils.domain.judging import (
     CaseResult,
     Failed,
+    Passed,
     Plan,
     TestId,
+    TimedOut,
     Unjudged,
     Verdict,
 )
@@ -111,6 +113,22 @@ async def test_green_when_warm_but_not_afresh_is_not_offered(scene: Scene) -> No
     assert any(isinstance(e, Refuted) for e in events)
     assert not any(isinstance(e, ProposalReady) for e in events)
     assert "not when run again" in end_of(events).message
+
+
+async def test_where_no_test_ends_there_is_no_fresh_run_of_the_original(scene: Scene) -> None:
+    """It would be a run of everything, which never ends, and no candidate could be confirmed."""
+    endless = "def clamp(x, low, high):\n    while x < low:\n        high = high\n    return low\n"
+    only = TestId("t.py::below")
+
+    def script(trial: Trial) -> Verdict:
+        if not trial.changed:
+            return TimedOut(1.0, only)
+        return Passed((CaseResult(only, "passed"),), 0.01)
+
+    scene = Scene(endless)
+    scene.sandbox = ScriptedSandbox(script)
+    assert end_of(await events_of(scene)).outcome == "green"
+    assert not any(trial.plan.fresh and not trial.changed for trial in scene.sandbox.trials)
 
 
 async def test_two_seeds_must_agree(scene: Scene) -> None:
