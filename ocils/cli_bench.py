@@ -118,7 +118,7 @@ async def _mutants(house: House, cancel: CancelToken, arguments: argparse.Namesp
     from ocils.bench.measure import bench_mutants
 
     if arguments.model:
-        house.configure({"model": {"name": arguments.model}})
+        house.choose(arguments.model)
     workspace = house.workspace(_resolved(arguments.path))
     console = Console(stderr=True)
     limits = msgspec.structs.replace(

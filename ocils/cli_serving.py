@@ -39,7 +39,7 @@ async def _serve_model(house: House, cancel: CancelToken, arguments: argparse.Na
     if not 0 <= arguments.port < 65536:
         raise UsageError(f"{arguments.port} is no port")
     if arguments.model:
-        house.configure({"model": {"name": arguments.model}})
+        house.choose(arguments.model)
     await serve_model(
         house.settings,
         arguments.host,

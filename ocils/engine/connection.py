@@ -10,6 +10,7 @@ Not covered: what is asked (``remote.py``), what the events hold (``answers.py``
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -27,9 +28,17 @@ _CONNECT = 10.0  # seconds: a server that is there answers a knock at once
 _MOST = 64 << 20  # bytes of one answer
 _SENT = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host"}
-    | {"user-agent"}
+    # The last is how the package tells itself that an answer is read as it comes.
+    | {"user-agent", "x-stainless-raw-response"}
 )
 """The headers that a request has, and no others: some would tell of the user and their machine."""
+
+
+_NEEDED: dict[str, dict[str, Any]] = {
+    "chat": {"model": "", "messages": []},
+    "text": {"model": "", "prompt": ""},
+}
+"""What the package asks for by name; the fields of the body replace it."""
 
 
 class Address(Value, frozen=True):
@@ -65,8 +74,7 @@ class Connection:
 
         try:
             async with asyncio.timeout(self._address.seconds):
-                answer = await client.models.with_raw_response.list()
-                return names(parsed(answer.content))
+                return names(await client.get("/models", cast_to=object))
         except openai.NotFoundError:
             return ()  # llama.cpp's older servers have models and no list
         except Exception as error:
@@ -82,8 +90,8 @@ class Connection:
         """
         client = await self._open()
         try:
-            # The protocol's own types are not used: what comes may be anything.
-            request: dict[str, Any] = dict(body)
+            # The package's own types and its reader of streams are passed by: they trust the server.
+            request: dict[str, Any] = {"extra_body": dict(body), **_NEEDED[kind]}
             made = client.chat.completions if kind == "chat" else client.completions
             async with (
                 asyncio.timeout(self._address.seconds),
@@ -149,7 +157,7 @@ class Connection:
 
         place = f"the server at {self._address.place}"
         match error:
-            case Rubbish():
+            case Rubbish() | json.JSONDecodeError():
                 return ModelUnavailable(
                     f"{place} answers with {error}",
                     mend="check that remote.url is the root of an OpenAI-compatible server, mostly …/v1",

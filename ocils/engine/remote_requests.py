@@ -68,10 +68,8 @@ class Requests:
                 ]
                 if opening and not bare:
                     # What vLLM needs to go on with a reply rather than to begin another.
-                    body["extra_body"] = {
-                        "continue_final_message": True,
-                        "add_generation_prompt": False,
-                    }
+                    body["continue_final_message"] = True
+                    body["add_generation_prompt"] = False
             case Infill() if self._own_infill:
                 body["prompt"] = self._hide(prompt.prefix)
                 body["suffix"] = self._hide(prompt.suffix)

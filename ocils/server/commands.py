@@ -174,6 +174,8 @@ class Commands:
         target = self._target(params)
         title = f"{doing} {'what ' if target.is_test else ''}{target.name}"
         title += " tests" if target.is_test else ""
+        if sends := self._desk.house.settings.remote.sends:
+            title += f" ({sends})"
         return self._start(
             params, title, target, lambda run: refine_target(self._desk, run, target, task)
         )

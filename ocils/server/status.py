@@ -14,6 +14,7 @@ from ocils.domain.errors import OcilsError
 from ocils.ports import Ports
 from ocils.server.protocol import NotificationName
 from ocils.server.shapes import RunningStatus, Status
+from ocils.settings import UserSettings
 
 if TYPE_CHECKING:
     from ocils.server.desk import Desk
@@ -42,6 +43,8 @@ class StatusTeller:
     def learn(self, ports: Ports) -> None:
         """Take in what the ports say of themselves; that they were made ends an earlier problem."""
         self._model, self._judge = ports.engine.identity, ports.sandbox.isolation
+        if ports.engine.sends:
+            self._model += f" ({ports.engine.sends})"
         self._problem = None
         self.changed()
 
@@ -71,7 +74,7 @@ class StatusTeller:
             state,
             __version__,
             running,
-            self._model or self._desk.house.settings.model.name,
+            self._model or configured(self._desk.house.settings),
             self._judge,
             problem.message if problem is not None else "",
             problem.mend if problem is not None else "",
@@ -102,3 +105,9 @@ class StatusTeller:
         if now != self._told:
             self._told = now
             self._desk.tell(NotificationName.STATUS, now)
+
+
+def configured(settings: UserSettings) -> str:
+    """Return the chosen model before it has said anything of itself."""
+    remote = settings.remote
+    return f"{remote.model or 'a model'} ({remote.sends})" if remote.url else settings.model.name

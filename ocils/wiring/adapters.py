@@ -52,7 +52,7 @@ def make_remote_engine(settings: UserSettings) -> Engine:
     """Return the engine of a model on a server; nothing is sent yet. Raises ``OcilsError``."""
     from ocils.engine.connection import Address
     from ocils.engine.remote import RemoteEngine, undescribed
-    from ocils.engine.store import find, user_models
+    from ocils.engine.store import find
     from ocils.engine.tokens import ModelTokens
     from ocils.record.redact import Veil
 
@@ -63,7 +63,7 @@ def make_remote_engine(settings: UserSettings) -> Engine:
     own = remote.infill == "suffix"
     count = None
     if remote.manifest:
-        model = find(remote.manifest, user_models())
+        model = find(remote.manifest)
         manifest = model.manifest
         if (model.folder / "tokenizer.json").is_file():
             count = ModelTokens(model).count

@@ -5,18 +5,24 @@ Not covered: how it is shown.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from ocils.domain.base import Value
 from ocils.domain.errors import OcilsError
 from ocils.languages.manifest import PYTHON, LanguageName
 from ocils.settings import UserSettings, load_workspace, sandbox_at
-from ocils.wiring.adapters import choice_of, runner_of, want_of
+from ocils.wiring.adapters import choice_of, make_engine, runner_of, want_of
 
 if TYPE_CHECKING:
     from ocils.engine.store import ModelFolder
+
+
+_ANSWER = 5.0  # seconds that a server has to answer the doctor
 
 
 class Check(Value, frozen=True):
@@ -98,6 +104,8 @@ def _check_model(settings: UserSettings) -> tuple[Check, ...]:
     from ocils.engine.nothing import MANIFESTS
     from ocils.engine.store import find, verify
 
+    if settings.remote.url:
+        return (_check_remote(settings),)
     if settings.model.name in MANIFESTS:
         return (Check("model", True, "none; edits only, by your choice"),)
     try:
@@ -108,6 +116,27 @@ def _check_model(settings: UserSettings) -> tuple[Check, ...]:
     manifest = model.manifest
     detail = f"{model.identity}, {manifest.licence}, {'/'.join(manifest.strategies)}"
     return (_check_hardware(settings, model), Check("model", True, detail))
+
+
+def _check_remote(settings: UserSettings) -> Check:
+    """Ask the user's server for its models, and say where code goes."""
+    remote = msgspec.structs.replace(settings.remote, seconds=_ANSWER, retries=0)
+    notes: tuple[str, ...] = (f"{remote.sends}, because your settings say so",)
+    if remote.url.startswith("http:") and not remote.loopback:
+        notes += ("it goes there unencrypted: anybody on the way can read it",)
+
+    async def ask() -> str:
+        engine = make_engine(msgspec.structs.replace(settings, remote=remote))
+        try:
+            await engine.load()
+        finally:
+            await engine.close()
+        return f"{engine.identity}, {'/'.join(engine.manifest.strategies)}"
+
+    try:
+        return Check("model", True, f"{asyncio.run(ask())}; {remote.sends}", notes=notes[1:])
+    except OcilsError as problem:
+        return Check("model", False, problem.message, problem.mend, notes)
 
 
 def _check_hardware(settings: UserSettings, model: ModelFolder) -> Check:

@@ -19,11 +19,13 @@ from ocils.domain.text import Document
 from ocils.languages.manifest import PYTHON, LanguageName
 from ocils.ports import Engine, Packages, Ports, Recorder, Sandbox, Workspace
 from ocils.settings import (
+    RemoteSettings,
     UserSettings,
     WorkspaceSettings,
     load_user,
     load_workspace,
     parse,
+    user_file,
 )
 from ocils.wiring.adapters import make_engine, make_packages, make_recorder, make_sandbox
 from ocils.wiring.checkup import Check, checkup
@@ -112,9 +114,17 @@ class House:
         What they change is made anew at the next use; what runs is not disturbed. A mistake in the
         user's file, which came too early to be told, is raised once, after that.
         """
+        if isinstance(table, dict) and table.get("remote"):
+            raise InvalidSettings(
+                "a model on a server is not chosen in an editor, whose settings a repository may hold",
+                mend=f"put [remote] into {user_file()}",
+            )
         base = msgspec.to_builtins(self._file_settings)
         new = parse(_overlaid(base, table), UserSettings, "the editor's ocils settings")
-        if new.model != self.settings.model and self._engine is not None:
+        if (new.model, new.remote) != (
+            self.settings.model,
+            self.settings.remote,
+        ) and self._engine is not None:
             self._retired.append(self._engine)
             self._engine = None
         if (new.sandbox, new.workspaces) != (self.settings.sandbox, self.settings.workspaces):
@@ -124,6 +134,11 @@ class House:
         if self._problem is not None:
             problem, self._problem = self._problem, None
             raise problem
+
+    def choose(self, name: str) -> None:
+        """Use the model of that name in this process, whatever the settings say of a server."""
+        self._file_settings = msgspec.structs.replace(self._file_settings, remote=RemoteSettings())
+        self.configure({"model": {"name": name}})
 
     def recorded(self, count: int) -> tuple[tuple[Session, float], ...]:
         """Return the newest recorded sessions, and when each was last written (seconds since 1970)."""
