@@ -40,6 +40,10 @@ class ConfigurableHouse(House, Protocol):
         """Lay settings over the user's."""
         ...
 
+    def choose(self, name: str) -> None:
+        """Use the model of that name in this process, whatever the settings say of a server."""
+        ...
+
 
 async def tasks(
     house: ConfigurableHouse, cancel: CancelToken, arguments: argparse.Namespace
@@ -55,10 +59,9 @@ async def tasks(
 def configure(house: ConfigurableHouse, arguments: argparse.Namespace) -> None:
     """Choose the model and the interpreter that were asked for."""
     name = _BUNDLED if arguments.model == "bundled" else arguments.model
-    table: dict[str, object] = {"model": {"name": name}}
+    house.choose(name)
     if arguments.python:
-        table["sandbox"] = {"python": arguments.python}
-    house.configure(table)
+        house.configure({"model": {"name": name}, "sandbox": {"python": arguments.python}})
 
 
 async def measured(
