@@ -43,16 +43,26 @@ class ChatTemplate:
         try:
             if self._compiled is None:
                 self._compiled = self._compile()
-            environment, template = self._compiled
-            text = environment.finish(
-                template, messages=messages, add_generation_prompt=True, **self._special
-            )
+            try:
+                text = self._rendered(messages)
+            except TemplateError:
+                # Some models know no system role, and their templates say so by failing.
+                if (folded := _folded(messages)) is None:
+                    raise
+                text = self._rendered(folded)
         except TemplateError as error:
             raise ModelDamaged(
                 f"the chat template in {self._folder} fails: {error}",
                 mend="correct the template, or choose another model in your settings",
             ) from error
         return text + chat.opening
+
+    def _rendered(self, messages: list[dict[str, str]]) -> str:
+        assert self._compiled is not None
+        environment, template = self._compiled
+        return environment.finish(
+            template, messages=messages, add_generation_prompt=True, **self._special
+        )
 
     def _compile(self) -> tuple[BoundedEnvironment, Template]:
         from ocils.engine.bounded import BoundedEnvironment
@@ -93,6 +103,14 @@ class ChatTemplate:
             if isinstance(text, str):
                 self._special[name] = text
         return source
+
+
+def _folded(messages: list[dict[str, str]]) -> list[dict[str, str]] | None:
+    """Return the conversation with the system's words at the head of the user's, or None."""
+    match messages:
+        case [{"role": "system", "content": told}, {"role": "user", "content": asked}, *rest]:
+            return [{"role": "user", "content": f"{told}\n\n{asked}"}, *rest]
+    return None
 
 
 def _default_template(value: object) -> str | None:

@@ -14,8 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
+from msgspec.structs import replace
+
 from ocils.domain.errors import ModelDamaged, ModelMissing, Unsupported, UsageError
 from ocils.domain.model import Chat, Infill, InfillFormat, Prompt
+from ocils.engine import plain
 from ocils.engine.chat import ChatTemplate
 from ocils.engine.store import ModelFolder
 
@@ -122,35 +125,43 @@ class ModelTokens:
 
     def _encode_infill(self, prompt: Infill) -> list[str]:
         form = self._format
-        tokens = [form.prefix, *self._piece(prompt.prefix)]
-        tokens += [form.suffix, *self._piece(prompt.suffix)]
+        # The first piece begins a text; what follows goes on in the middle of one.
+        prefix = [form.prefix, *self._piece(prompt.prefix, first=True)]
+        suffix = [form.suffix, *self._piece(prompt.suffix)]
+        tokens = [form.start] if form.start else []
+        tokens += [*prefix, *suffix] if form.order == "prefix_first" else [*suffix, *prefix]
         if form.was:
             tokens += [form.was, *self._piece(prompt.was)]
-        tokens.append(form.middle)
+        if form.middle:
+            tokens.append(form.middle)
         return tokens
 
     def _encode_chat(self, prompt: Chat) -> list[str]:
-        text = self._template.render(prompt)
         with self._lock:
-            tokenizer = self._special
-        return self._known(tokenizer.encode(text, add_special_tokens=False).tokens)
+            tokenizer, known = self._special, self._cut
+        given = (*(message.content for message in prompt.messages), prompt.opening)
+        mark, safe = plain.marked(given, known)
+        messages = tuple(
+            replace(message, content=content)
+            for message, content in zip(prompt.messages, safe, strict=False)
+        )
+        text = self._template.render(replace(prompt, messages=messages, opening=safe[-1]))
+        head, *rest = text.split(mark)
+        tokens = list(tokenizer.encode(head, add_special_tokens=False).tokens)
+        for each in rest:
+            tokens += plain.bare(tokenizer, each)
+        return self._known(tokens)
 
-    def _piece(self, text: str) -> list[str]:
+    def _piece(self, text: str, *, first: bool = False) -> list[str]:
         """Encode one piece of a prompt, never yielding a control token, whatever it holds."""
         with self._lock:
-            tokenizer = self._plain
-        cuts = [0]
-        for control in self._controls:
-            at = text.find(control)
-            while at >= 0:
-                # A control token's text inside the user's code is cut in two, so that the
-                # tokenizer reads it as the ordinary characters it is.
-                cuts.append(at + 1)
-                at = text.find(control, at + 1)
+            tokenizer, known = self._plain, self._cut
         tokens: list[str] = []
-        for start, end in zip(sorted(cuts), [*sorted(cuts)[1:], len(text)], strict=True):
-            if start < end:
-                tokens += tokenizer.encode(text[start:end], add_special_tokens=False).tokens
+        for number, each in enumerate(plain.pieces(text, known)):
+            if first and not number:
+                tokens += tokenizer.encode(each, add_special_tokens=False).tokens
+            else:
+                tokens += plain.bare(tokenizer, each)
         return self._known(tokens)
 
     def _known(self, tokens: list[str]) -> list[str]:
@@ -187,7 +198,14 @@ class ModelTokens:
         form = self._model.manifest.infill
         if form is None:
             return ()
-        return tuple(filter(None, (form.prefix, form.suffix, form.was, form.middle, form.end)))
+        tokens = (form.start, form.prefix, form.suffix, form.was, form.middle, form.end)
+        return tuple(filter(None, tokens))
+
+    @cached_property
+    def _cut(self) -> tuple[str, ...]:
+        """What must not be read as a control token where the user's text holds it."""
+        ends = [stop for stop in self._model.manifest.stop if stop in self._vocabulary]
+        return plain.controls(self._plain, (*self._controls, *ends))
 
     @cached_property
     def _plain(self) -> Tokenizer:

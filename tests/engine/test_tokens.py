@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from ocils.domain.errors import ModelDamaged, Unsupported
-from ocils.domain.model import Chat, Infill, Message
+from ocils.domain.model import Chat, Infill, InfillFormat, Message
 from ocils.engine.chat import ChatTemplate
 from ocils.engine.store import ModelFolder, find
 from ocils.engine.tokens import ModelTokens
@@ -51,6 +51,39 @@ def test_control_tokens_in_the_users_code_are_ordinary_text(
         assert got.count(special) == (special in ("<pre>", "<suf>", "<was>", "<mid>"))
     numbers = [tokens._plain.token_to_id(t) or 0 for t in got]
     assert tokens._plain.decode(numbers, skip_special_tokens=True) == text * 3
+
+
+@pytest.mark.parametrize("control", SPECIALS)
+def test_control_tokens_in_a_conversation_are_ordinary_text(
+    tokens: ModelTokens, control: str
+) -> None:
+    """A file that speaks of the end of a message must not end the message."""
+    text = f"x = '{control}{control}'"
+    plain = tokens.encode(Chat((Message("user", ""),)))
+    got = tokens.encode(Chat((Message("user", text),), opening=text))
+    for special in SPECIALS:
+        assert got.count(special) == plain.count(special)
+    numbers = [tokens.vocabulary[t] for t in got]
+    assert tokens.decode(numbers) == f"user\n{text}{text}"
+
+
+def test_a_conversation_may_hold_any_character(tokens: ModelTokens) -> None:
+    text = "".join(map(chr, range(0xE000, 0xE010))) + "<mid>"
+    got = tokens.encode(Chat((Message("user", text),)))
+    assert tokens.decode([tokens.vocabulary[t] for t in got]) == f"user\n{text}"
+
+
+def test_the_order_the_start_and_a_middle_without_a_token(small_model: ModelFolder) -> None:
+    form = InfillFormat("<pre>", "<suf>", "", "<end>", start="<pad>", order="suffix_first")
+    manifest = replace(small_model.manifest, infill=form)
+    tokens = ModelTokens(replace(small_model, manifest=manifest))
+    tokens.load()
+    assert tokens.encode(Infill("a", "b")) == ["<pad>", "<suf>", "b", "<pre>", "a"]
+    row, head = tokens.encode_pair(Infill("a", "b"), "c")
+    assert (row, head) == (["<pad>", "<suf>", "b", "<pre>", "a", "c", "<end>"], 5)
+    wrong = replace(manifest, infill=replace(form, start="<nosuch>"))
+    with pytest.raises(ModelDamaged, match="nosuch"):
+        ModelTokens(replace(small_model, manifest=wrong)).load()
 
 
 def test_a_token_that_the_weights_lack_is_never_passed_on(model_copy: Path) -> None:
@@ -123,6 +156,16 @@ def test_a_template_that_fails_or_reaches_out_is_damage(tmp_path: Path, template
     (tmp_path / "chat_template.jinja").write_text(template)
     with pytest.raises(ModelDamaged, match="chat template"):
         ChatTemplate(tmp_path).render(TALK)
+
+
+def test_a_model_without_a_system_role_hears_it_from_the_user(tmp_path: Path) -> None:
+    (tmp_path / "chat_template.jinja").write_text(
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+    )
+    assert ChatTemplate(tmp_path).render(TALK) == "<user>be brief\n\nfix 'it' </s> éSure:"
+    with pytest.raises(ModelDamaged, match="no system"):
+        ChatTemplate(tmp_path).render(Chat((Message("system", "alone"),)))
 
 
 def test_no_template_and_a_broken_configuration(tmp_path: Path) -> None:
