@@ -65,6 +65,11 @@ class CTranslate2Engine:
         return self._model.manifest
 
     @property
+    def thread(self) -> ModelThread:
+        """The thread that owns the model, for measures."""
+        return self._thread
+
+    @property
     def identity(self) -> str:
         """The model's name and a hash of its files, for records and figures."""
         return self._model.identity

@@ -20,6 +20,7 @@ Card = tuple[int, str, tuple[int, int], int, int]
 """Number, name, compute capability, free and total bytes."""
 
 _MAJOR, _MINOR = 75, 76  # attributes of a device, as the driver numbers them
+_MEMORY_CLOCK, _MEMORY_WIDTH = 36, 37  # in kHz, in bits
 _NEEDED = ("libcublasLt.so.12", "libcublas.so.12")  # the second needs the first
 
 
@@ -44,6 +45,23 @@ def devices(
     return tuple(
         card for number in range(count.value) if (card := _card(cuda, number, memory)) is not None
     )
+
+
+def bandwidth(index: int, driver: str = "libcuda.so.1") -> int:
+    """Return how many bytes a second a device's memory can move at best; 0 when nobody says."""
+    try:
+        cuda = ctypes.CDLL(driver)
+    except OSError:
+        return 0
+    device, kilohertz, bits = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+    failed = (
+        cuda.cuInit(0)
+        or cuda.cuDeviceGet(ctypes.byref(device), index)
+        or cuda.cuDeviceGetAttribute(ctypes.byref(kilohertz), _MEMORY_CLOCK, device)
+        or cuda.cuDeviceGetAttribute(ctypes.byref(bits), _MEMORY_WIDTH, device)
+    )
+    # Memory moves twice a beat.
+    return 0 if failed else 2 * kilohertz.value * 1000 * bits.value // 8
 
 
 def compute_types(index: int) -> tuple[str, ...]:

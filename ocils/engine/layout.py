@@ -134,6 +134,11 @@ def cache_bytes(manifest: Manifest, want: Want, layout: Layout) -> int:
     return _cache(manifest, want, layout.compute_type, layout.device)
 
 
+def weights_of(manifest: Manifest, layout: Layout) -> int:
+    """Return what the weights take where the model runs, in bytes."""
+    return _weights(manifest, Want(), layout.compute_type)
+
+
 def advice_for(hardware: Hardware, manifest: Manifest, want: Want) -> tuple[str, ...]:
     """Return what would help a model that fits no single GPU here."""
     if len(hardware.gpus) < 2 or _on_gpus(hardware, manifest, want, 1) is not None:

@@ -25,6 +25,15 @@ class Drawn(Protocol):
         ...
 
 
+class Whole(Drawn, Protocol):
+    """A result that is there; ``sequences_ids`` has the token numbers of every reply."""
+
+    @property
+    def sequences_ids(self) -> Sequence[Sequence[int]]:
+        """The replies."""
+        ...
+
+
 class Pending(Protocol):
     """The result of one row that may not be there yet."""
 
