@@ -60,7 +60,7 @@ def _tail(document: Document, target: EditTarget) -> int:
 
 def parses(text: str) -> bool:
     """Tell whether this Python can parse a function's ``text``; indentation counts."""
-    return tree_of(_dedented(text)) is not None
+    return tree_of(dedented(text)) is not None
 
 
 def normal_form(text: str) -> str:
@@ -69,11 +69,12 @@ def normal_form(text: str) -> str:
     Text that this Python cannot parse (the workspace may use a newer one) is compared as it is,
     white space at line ends aside.
     """
-    tree = tree_of(_dedented(text))
+    tree = tree_of(dedented(text))
     if tree is not None:
         return ast.dump(tree)
-    return "\n".join(line.rstrip() for line in _dedented(text).split("\n"))
+    return "\n".join(line.rstrip() for line in dedented(text).split("\n"))
 
 
-def _dedented(text: str) -> str:
+def dedented(text: str) -> str:
+    """Return ``text`` at column 0, with plain newlines."""
     return textwrap.dedent(text.replace("\r\n", "\n"))

@@ -17,13 +17,11 @@ from contextlib import aclosing
 import msgspec
 
 from ocils.domain.cancel import CancelToken
-from ocils.domain.errors import StaleTarget, Unsupported
+from ocils.domain.errors import EnvironmentProblem, StaleTarget, Unsupported
 from ocils.domain.events import (
     BaselineJudged,
     Blocked,
     Cancelled,
-    CandidateJudged,
-    CandidateStarted,
     Event,
     Finished,
     Preparing,
@@ -31,20 +29,20 @@ from ocils.domain.events import (
     TurnStarted,
 )
 from ocils.domain.judging import Baseline
-from ocils.domain.session import Candidate, Judged, Session, Turn
+from ocils.domain.session import Judged, Session, Turn
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Document, Snapshot
 from ocils.ports import Ports
-from ocils.refine import feedback, needs, outcome
+from ocils.refine import needs, outcome
 from ocils.refine.attempts import Attempts, Judge
 from ocils.refine.baseline import judge_original
 from ocils.refine.confirm import Confirmation, Confirmations
-from ocils.refine.judging import judge_all
 from ocils.refine.localize import suspects
 from ocils.refine.propose import cost_of, others_than, propose, tests_of, unexecuted_lines
 from ocils.refine.rank import furthest
 from ocils.refine.rivals import compare_rivals
 from ocils.refine.strategies import Batch, Search
+from ocils.refine.turning import Turning
 from ocils.refine.unisolated import told
 from ocils.source.context import gather
 
@@ -160,7 +158,9 @@ class _Run:
             if (end := self._lacking.first(nothing, self.session, document) or nothing) is not None:
                 yield end
                 return
-            if not loading.done():
+            if sends := self._ports.engine.sends:
+                yield Preparing(f"asking the server for its model: {sends}")
+            elif not loading.done():
                 yield Preparing("loading the model")
             await loading
         finally:
@@ -202,7 +202,7 @@ class _Run:
             engine,
             limits,
             task=session.task,
-            failures=feedback.failures(red),
+            red=red,
             seed=session.seed,
             cancel=self._cancel,
         )
@@ -214,15 +214,29 @@ class _Run:
         self._confirmations = confirmations = Confirmations(
             confirmation, self.attempts.greens, lambda green: cost_of(green, document, target)
         )
+        turning = Turning(
+            judge,
+            confirmations,
+            self.attempts,
+            self._over,
+            self._deadline,
+            limits.candidates,
+            sandbox.width,
+        )
         before = len(session.turns)  # a session that goes on counts on
         for number in range(before + 1, before + limits.turns + 1):
             if self._over() or (batch := await search.next_turn()) is None:
                 break
             yield TurnStarted(number, batch.strategy, batch.hole)
             turn: list[Judged] = []
-            async with aclosing(self._turn(batch, judge, confirmations, turn)) as events:
-                async for event in events:
-                    yield event
+            failed: EnvironmentProblem | None = None
+            try:
+                async with aclosing(turning.play(batch, turn)) as events:
+                    async for event in events:
+                        yield event
+            except EnvironmentProblem as problem:
+                # A model that fails in the middle does not take back what was found before.
+                failed = problem
             self._keep(number, batch, turn, search)
             # A turn that had a green is not followed by another before that green is settled.
             async with aclosing(confirmations.settle()) as events:
@@ -230,6 +244,8 @@ class _Run:
                     yield event
             if confirmations.confirmed:
                 break
+            if failed is not None:
+                raise failed
             if self._lacking.take(turn) and (blocked := self._lacking.blocked(self.session)):
                 yield blocked
                 return
@@ -257,36 +273,6 @@ class _Run:
         proposal = propose(*best, self._snapshot, target, unexecuted, rivals)
         yield ProposalReady(proposal)
         yield outcome.found(proposal, self.session, self.attempts.best)
-
-    async def _turn(
-        self, batch: Batch, judge: Judge, confirmations: Confirmations, turn: list[Judged]
-    ) -> AsyncGenerator[Event, None]:
-        """Judge a turn's candidates while a confirmation runs; stop when one is confirmed."""
-        most = self.session.limits.candidates
-        steps = judge_all(batch.candidates, judge, self._ports.sandbox.width)
-        async with aclosing(batch.candidates), aclosing(steps):
-            upcoming = asyncio.ensure_future(anext(steps, None))
-            try:
-                while not self._over() and not confirmations.confirmed:
-                    waiting = {upcoming, *filter(None, [confirmations.running])}
-                    left = max(0.0, self._deadline - time.monotonic())
-                    await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                    if upcoming.done():
-                        step = upcoming.result()
-                        if step is None:
-                            return
-                        upcoming = asyncio.ensure_future(anext(steps, None))
-                        if isinstance(step, Candidate):
-                            yield CandidateStarted(step)
-                        else:
-                            turn.append(step)
-                            self.attempts.add(step)
-                            yield CandidateJudged(step, self.attempts.count, most)
-                    for event in confirmations.advance():
-                        yield event
-            finally:
-                upcoming.cancel()
-                await asyncio.wait([upcoming])
 
     def _keep(self, number: int, batch: Batch, turn: list[Judged], search: Search) -> None:
         """Append the turn to the session, teach the search, and record."""

@@ -28,7 +28,7 @@ from ocils.prompt import infill
 from ocils.refine.localize import Suspect
 from ocils.source.edits import SmallEdit, small_edits
 
-_MOST = 2000  # edits considered: long functions have more than a search can judge
+_MOST = 4000  # edits considered: long functions have more than a search can look at
 _SCREENED = 48  # statements screened at once: about a second of a small model's work
 _CHUNK = 96  # edits scored at once: another second
 _LONG = 100  # tokens of old or new text beyond which an edit is no small one, and is not looked at

@@ -1,13 +1,13 @@
-"""Which candidates come next: *edit*, *infill* and *rewrite* turns, from what was judged so far.
+"""Which candidates come next: *edit*, *infill*, *rewrite* and *extend* turns, from what was judged.
 
 A model that knows only *guess* is no model: edits in a random order, to measure others against.
 
 A turn is one batch from one prompt (an *edit* turn has no prompt: the model only ranks). Every
 candidate is new by its syntax tree and adds no syntax error. The schedule alternates, because each
 source reaches what the others cannot: edits are quick and near, infills bring new words, rewrites
-new structure.
+new structure, extensions a new end behind what can be trusted.
 
-Not covered: *extend* (longest trusted prefix), judging.
+Not covered: judging; the order of the turns (``schedule.py``).
 """
 
 from __future__ import annotations
@@ -23,23 +23,33 @@ import msgspec
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import OverlappingEdits, StaleTarget, Unsupported
+from ocils.domain.judging import CaseResult
 from ocils.domain.model import Chat, Infill, Prompt, Sampling, StrategyName
 from ocils.domain.session import Candidate, Feedback, Judged, Limits, Session
 from ocils.domain.target import Context, Hole, Task
 from ocils.domain.text import Document, Edit
-from ocils.languages.manifest import PYTHON
 from ocils.ports import Engine
-from ocils.prompt import chat, infill, installs, reply
+from ocils.prompt import chat, infill, installs
 from ocils.refine import feedback
 from ocils.refine.distinct import new_target_text, normal_form, parses, texts_around
-from ocils.refine.localize import Suspect, body_line
+from ocils.refine.extending import (
+    Extending,
+    chat_prompt,
+    continued,
+    hole_of,
+    infill_prompt,
+)
+from ocils.refine.localize import Suspect
 from ocils.refine.ranked import TRUST, RankedEdits, knows
 from ocils.refine.resume import said_by_people, tried
-from ocils.source.rewritten import function_in
-from ocils.source.splice import add_import, new_errors, replace_lines, replace_target
+from ocils.refine.rewriting import found_in, rewritten
+from ocils.refine.schedule import prompted_holes, schedule
+from ocils.refine.trusted import Extension
+from ocils.source.splice import new_errors, replace_lines
 
 _ROWS = 32  # replies a hole: a small model repeats itself, about 13 of them are new
 _EDITS = 40  # edits a turn
+_LONG_ROWS = 8  # replies of many lines: each costs ten times a line's
 _LINE_TOKENS = 48
 _RARITY = 2.0  # of a line that no small edit reaches, on the scale of ``SmallEdit.cost``
 
@@ -75,7 +85,7 @@ class Search:
         limits: Limits,
         *,
         task: Task = "repair",
-        failures: str = "",
+        red: Sequence[CaseResult] = (),
         seed: int = 0,
         cancel: CancelToken,
     ) -> None:
@@ -84,7 +94,7 @@ class Search:
         self._engine = engine
         self._limits = limits
         self._task = task
-        self._failures = failures
+        self._failures = feedback.failures(tuple(red))
         self._seed = seed
         self._cancel = cancel
         original = new_target_text(document, context.target, ())
@@ -99,10 +109,11 @@ class Search:
         guessing = "guess" in engine.manifest.strategies
         shuffled = random.Random(seed) if guessing else None  # noqa: S311 - a drawing
         self._ranked = RankedEdits(document, context, suspects, engine, cancel, shuffled)
-        self._holes = _prompted_holes(suspects, task, context)
+        self._holes = prompted_holes(suspects, task, context)
         learnt = knows(engine.manifest, context.language)
-        self._schedule = _schedule(engine.manifest.strategies, task, learnt=learnt)
+        self._schedule = schedule(engine.manifest.strategies, task, learnt=learnt)
         self._step = 0
+        self._extending = Extending(document, context, red, suspects, empty=task == "implement")
 
     @property
     def installs(self) -> tuple[str, ...]:
@@ -131,12 +142,17 @@ class Search:
                 )
                 return Batch("infill", hole, prompt, self._infills(hole, prompt))
             if strategy == "rewrite":
-                talk = chat.render(self._context, self._task, self._failures, self._rounds[-2:])
+                talk = self._talk()
                 return Batch("rewrite", None, talk, self._rewrites(talk))
+            if strategy == "extend" and (extension := self._extending.next()) is not None:
+                made = self._extension(extension)
+                hole = hole_of(self._context, extension)
+                return Batch("extend", hole, made, self._extensions(extension, made))
         return None
 
     def learn(self, judged: Judged) -> Feedback | None:
         """Take the turn's best attempt into the conversation; return the feedback it gave."""
+        self._extending.learn(judged)
         said = self._replies.get(judged.candidate.id)
         if said is None:
             return None
@@ -201,8 +217,7 @@ class Search:
     async def _infills(self, hole: Hole, prompt: Infill) -> AsyncGenerator[Candidate, None]:
         target = self._context.target
         sampling = Sampling(_ROWS, self._room(hole), temperature=1.0, seed=self._seed + self._step)
-        known = await self._engine.score([(prompt, self._old(hole))], self._cancel)
-        old = known[0] if known else 0.0
+        old = await self._likelihood(prompt, self._old(hole))
         async with aclosing(self._engine.generate(prompt, sampling, self._cancel)) as rows:
             async for row in rows:
                 lines = infill.lines_of(row.text)
@@ -213,36 +228,53 @@ class Search:
                     yield self._candidate("infill", edits, odds, note)
 
     async def _rewrites(self, prompt: Chat) -> AsyncGenerator[Candidate, None]:
-        sampling = Sampling(8, self._limits.tokens, temperature=0.8, seed=self._seed + self._step)
+        sampling = Sampling(
+            _LONG_ROWS, self._limits.tokens, temperature=0.8, seed=self._seed + self._step
+        )
         async with aclosing(self._engine.generate(prompt, sampling, self._cancel)) as rows:
             async for row in rows:
-                found = self._found(row.text)
+                found = found_in(row.text, self._context)
                 packages = installs.wanted(row.text)
                 self._installs.update(dict.fromkeys(packages))
-                if edits := self.new_edits(partial(self._rewritten, found)):
+                if edits := self.new_edits(
+                    partial(rewritten, self._document, self._context, found)
+                ):
                     made = self._candidate("rewrite", edits, row.logprob, "the whole function")
                     made = msgspec.structs.replace(made, packages=packages)
                     self._replies[made.id] = row.text
                     yield made
 
-    def _found(self, text: str) -> reply.Extracted | None:
-        """Return what a reply says about the target."""
-        target, language = self._context.target, self._context.language
-        if language == PYTHON:
-            return reply.extract(text, target.name)
-        source = function_in(reply.blocks(text), target, language)
-        return reply.Extracted(source) if source else None
+    def _talk(self) -> Chat:
+        return chat.render(self._context, self._task, self._failures, self._rounds[-2:])
 
-    def _rewritten(self, found: reply.Extracted | None) -> tuple[Edit, ...]:
-        """Return the edits of a rewrite: the target, helpers before a plain function, imports."""
-        if found is None:
-            return ()
-        target = self._context.target
-        helpers = () if target.indent else found.helpers
-        edits = replace_target(self._document, target, "\n\n\n".join((*helpers, found.source)))
-        for statement in found.imports:
-            edits += add_import(self._document, statement)
-        return edits
+    def _extension(self, extension: Extension) -> Chat | Infill:
+        manifest = self._engine.manifest
+        if manifest.chat:
+            return chat_prompt(self._talk(), extension, self._context.language)
+        room = self._room(hole_of(self._context, extension))
+        return infill_prompt(self._context, extension, manifest, self._engine.count_tokens, room)
+
+    async def _extensions(
+        self, extension: Extension, prompt: Chat | Infill
+    ) -> AsyncGenerator[Candidate, None]:
+        hole = hole_of(self._context, extension)
+        tokens = self._limits.tokens if isinstance(prompt, Chat) else self._room(hole)
+        sampling = Sampling(_LONG_ROWS, tokens, temperature=0.8, seed=self._seed + self._step)
+        note = f"from line {hole.first} to the end"
+        async with aclosing(self._engine.generate(prompt, sampling, self._cancel)) as rows:
+            async for row in rows:
+                found = continued(prompt, extension, row.text, self._context)
+                make = partial(rewritten, self._document, self._context, found)
+                if row.finish == "stop" and (edits := self.new_edits(make)):
+                    yield self._candidate("extend", edits, row.logprob, note)
+
+    async def _likelihood(self, prompt: Infill, middle: str) -> float:
+        """Return the middle's log-probability; of a server that tells none, 0."""
+        try:
+            known = await self._engine.score([(prompt, middle)], self._cancel)
+        except Unsupported:
+            return 0.0
+        return known[0] if known else 0.0
 
     def _old(self, hole: Hole) -> str:
         """Return the hole's old text as the model would write it."""
@@ -260,36 +292,3 @@ class Search:
         lines = max(1, hole.last - hole.first + 1)
         most = self._engine.manifest.context // 2
         return min(_LINE_TOKENS * lines + _LINE_TOKENS // 2, self._limits.tokens, most)
-
-
-def _schedule(
-    strategies: tuple[StrategyName, ...], task: Task, *, learnt: bool
-) -> tuple[StrategyName, ...]:
-    """Order the turns: a model that chats begins there; nothing is edited in an empty body.
-
-    A model that did not learn the language writes nothing in it.
-    """
-    order: list[StrategyName] = ["rewrite"] if "rewrite" in strategies and learnt else []
-    if {"edit", "guess"} & set(strategies) and task != "implement":
-        order.append("edit")
-    if "infill" in strategies and learnt:
-        order += ["infill", "infill", "infill"]
-    return tuple(order)
-
-
-def _prompted_holes(
-    suspects: tuple[Suspect, ...], task: Task, context: Context
-) -> list[tuple[Hole, bool]]:
-    """List the holes to fill, and whether to show their old text, the most suspicious first.
-
-    With the old text shown the bundled model repairs a line some ten times as often as without, so
-    every statement has that turn first; then come insertions before the most suspicious ones, for
-    a line that is missing. To implement a function its whole body is one hole.
-    """
-    if task == "implement":
-        body = Hole(body_line(context.source, context.target), context.target.last_line)
-        return [(body, False)] * 4
-    shown = [(suspect.hole, True) for suspect in suspects]
-    anew = [(suspect.hole, False) for suspect in suspects]
-    starts = [s.hole.first for s in suspects[:4] if s.hole.first > context.target.first_line]
-    return shown + [(Hole(first, first - 1), False) for first in starts] + anew

@@ -1,0 +1,37 @@
+"""A chat reply to a change of the target: its new text, helpers before it, imports above. Pure.
+
+Not covered: taking a reply apart (``prompt/reply.py``), whether the change is new.
+"""
+
+from __future__ import annotations
+
+from ocils.domain.target import Context
+from ocils.domain.text import Document, Edit
+from ocils.languages.manifest import PYTHON
+from ocils.prompt import reply
+from ocils.source.rewritten import function_in
+from ocils.source.splice import add_import, replace_target
+
+
+def found_in(text: str, context: Context) -> reply.Extracted | None:
+    """Return what a reply says about the target, None when it says nothing."""
+    target, language = context.target, context.language
+    if language == PYTHON:
+        return reply.extract(text, target.name)
+    source = function_in(reply.blocks(text), target, language)
+    return reply.Extracted(source) if source else None
+
+
+def rewritten(
+    document: Document, context: Context, found: reply.Extracted | None
+) -> tuple[Edit, ...]:
+    """Return the edits of a rewrite. Raises what splicing raises."""
+    if found is None:
+        return ()
+    target = context.target
+    # A method's helpers would need a place of their own.
+    helpers = () if target.indent else found.helpers
+    edits = replace_target(document, target, "\n\n\n".join((*helpers, found.source)))
+    for statement in found.imports:
+        edits += add_import(document, statement)
+    return edits
