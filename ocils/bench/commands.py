@@ -84,6 +84,7 @@ async def measured(
         "limits": limits,
         "data": source.digest,
         "format": source.format,
+        "python": arguments.python,
     }
     journal = Journal(arguments.journal, f"{source.format.replace('/', '-')}-{arm}", key)
     results: list[Solved] = []

@@ -77,7 +77,7 @@ async def solve(
     if document is None:
         raise Unreadable(f"there is no {task.path}")
     target = locate_name(SourceTree.of(document), task.function)
-    shown = visible(proof, task.held_out, seed)
+    shown = visible(proof, seed, task.held_out, task.shown)
     sandbox = BlinkeredSandbox(ports.sandbox, proof, shown, width)
     engine = TimedEngine(ports.engine)
     # The model loads before the clock starts: a user's server has it loaded already.
@@ -158,8 +158,9 @@ async def _scored(
         return ("red" if tried else "unjudged"), False
     if seen.end.outcome == "suspicious":
         return "suspicious", False
-    seconds = 30.0 + 10 * proof.seconds
-    plan = Plan(tests=proof.tests, seconds=seconds, stop_early=True)
+    every = tuple(dict.fromkeys((*proof.tests, *task.wider)))
+    seconds = 30.0 + 10 * proof.seconds + 0.5 * len(task.wider)
+    plan = Plan(tests=every, seconds=seconds, stop_early=True)
     verdict = await ports.sandbox.judge(task.original, seen.proposal.edits, plan, cancel)
     return ("green" if isinstance(verdict, Passed) else "plausible"), _same(task, seen.proposal)
 

@@ -18,6 +18,7 @@ import msgspec
 
 from ocils.domain.base import Value
 from ocils.domain.errors import OcilsError
+from ocils.domain.judging import TestId
 from ocils.domain.target import Task as Wanted
 from ocils.domain.text import Entry, Snapshot, snapshot_hash
 
@@ -31,7 +32,9 @@ class Task(Value, frozen=True):
     ``tests`` are the test files or folders that count, all when empty. Tests whose function's name
     begins with ``held_out`` are never shown to a search; when it is empty half of them are. Where
     ``strict`` is not set, tests that the solution itself does not pass are left aside: old projects
-    on a new Python have such.
+    on a new Python have such. ``shown`` are tests that a search always sees when they are red.
+    ``passing`` are tests that the solution is known to pass, which then need no run; ``wider`` are
+    those that what is offered must pass besides.
     """
 
     id: str
@@ -43,6 +46,9 @@ class Task(Value, frozen=True):
     tests: tuple[str, ...] = ()
     held_out: str = ""
     strict: bool = True
+    shown: tuple[TestId, ...] = ()
+    passing: tuple[TestId, ...] = ()
+    wider: tuple[TestId, ...] = ()
 
 
 class Unusable(Value, frozen=True, tag=True):
