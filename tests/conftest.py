@@ -1,6 +1,6 @@
 """The skip policy, and the fixtures that every room's tests share.
 
-A test marked ``docker``, ``model``, ``node``, ``nvim`` or ``vscode`` is skipped, with a reason, where the thing is
+A test marked ``convert``, ``docker``, ``model``, ``node``, ``nvim`` or ``vscode`` is skipped, with a reason, where the thing is
 missing. Where ``OCILS_REQUIRE`` names it ("docker,model,nvim"; ``make test`` does) the test runs
 into a failure instead: a machine that was set up must not pass by skipping.
 
@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,13 @@ def _no_newer_nvim() -> str:
     return "" if NEWER_NVIM.is_file() else "setup/install.sh nvim-new has not unpacked one"
 
 
+def _no_convert() -> str:
+    absent = [name for name in ("torch", "transformers") if find_spec(name) is None]
+    return f"there is no {absent[0]} here; make test-models has an environment with it" if absent else ""
+
+
 NEEDS: dict[str, Callable[[], str]] = {
+    "convert": functools.cache(_no_convert),
     "docker": functools.cache(_no_docker),
     "model": functools.cache(_no_model),
     "node": functools.cache(_no_node),
@@ -112,6 +119,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if name in required():
                 pytest.fail(f"{name} is required here, and {why}", pytrace=False)
             pytest.skip(f"needs {name}: {why}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured (``record_property``): a figure is shown, not asserted."""
+    figures = [
+        (report.nodeid, name, value)
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+    ]
+    if figures:
+        terminalreporter.section("measured")
+    for where, name, value in figures:
+        terminalreporter.write_line(f"{where.rpartition('/')[2]}: {name}: {value}")
 
 
 @pytest.fixture

@@ -84,8 +84,7 @@ local function at_cursor(command, argument)
       client.hint()
       return
     end
-    -- The first sign of work is ours: the server's own comes a moment later.
-    vim.api.nvim_echo({ { 'ocils: ' .. words[1] .. ' …' } }, false, {})
+    require('ocils.progress').sign(words[1])
     local place = client.here(found)
     client.execute(command, argument and argument(place, words) or place, found)
   end
@@ -190,7 +189,7 @@ local function register_commands()
   for _, name in ipairs({ 'refineUntilGreen', 'generate', 'runTests', 'applyKept', 'rejectKept' }) do
     vim.lsp.commands['ocils.' .. name] = function(command, context)
       local found = context and context.client_id and vim.lsp.get_client_by_id(context.client_id)
-      vim.api.nvim_echo({ { 'ocils: ' .. command.title .. ' …' } }, false, {})
+      require('ocils.progress').sign(command.title)
       client.execute(command.command, command.arguments[1], found)
     end
   end

@@ -3,17 +3,29 @@ local client = require('ocils.client')
 local M = {}
 
 -- One line, cut to the command line: longer text would ask for Enter.
-local function show(title, message, percentage)
-  local text = 'ocils: ' .. title .. (message and message ~= '' and (': ' .. message) or '')
-  if percentage then
-    text = text .. string.format(' (%d%%)', percentage)
-  end
+local function write(text)
   local room = vim.v.echospace
   if vim.fn.strdisplaywidth(text) > room then
     text = vim.fn.strcharpart(text, 0, room - 1) .. '…'
   end
   vim.api.nvim_echo({ { text } }, false, {})
   vim.cmd('redraw')
+end
+
+-- The first sign of work is ours: the server's own comes a moment later.
+function M.sign(what)
+  -- What still stands there, such as the list that was chosen from, goes first: below it Neovim
+  -- would ask for Enter.
+  vim.cmd('redraw')
+  write('ocils: ' .. what .. ' …')
+end
+
+local function show(title, message, percentage)
+  local text = 'ocils: ' .. title .. (message and message ~= '' and (': ' .. message) or '')
+  if percentage then
+    text = text .. string.format(' (%d%%)', percentage)
+  end
+  write(text)
 end
 
 local titles = {}
