@@ -18,6 +18,15 @@ from ocils.bench.figures_editor import (
     server_start_s,
 )
 from ocils.bench.figures_loop import mended_share, score_64_s
+from ocils.bench.figures_model import (
+    allocator_gain,
+    cancel_silence_ms,
+    gpu_roofline_b1,
+    loop_delay_p99_ms,
+    tokens_over_raw_b1,
+    tokens_over_raw_b8,
+    turn2_first_token,
+)
 from ocils.bench.figures_sandbox import (
     verdict_l1_heavy,
     verdict_l1_small,
@@ -44,6 +53,13 @@ FIGURES: Mapping[str, Measure] = {
     "verdicts_64_over_host": verdicts_64_over_host,
     "warmup_host_runs": warmup_host_runs,
     "warm_memory_mib": warm_memory_mib,
+    "tokens_over_raw_b1": tokens_over_raw_b1,
+    "tokens_over_raw_b8": tokens_over_raw_b8,
+    "allocator_gain": allocator_gain,
+    "turn2_first_token": turn2_first_token,
+    "loop_delay_p99_ms": loop_delay_p99_ms,
+    "cancel_silence_ms": cancel_silence_ms,
+    "gpu_roofline_b1": gpu_roofline_b1,
     "mended_share": mended_share,
 }
 

@@ -81,3 +81,7 @@ class _Scarce:
     def score_batch(self, tokens: list[list[str]], **options: object) -> Sequence[Scored]:
         """Score rows of tokens, in order."""
         return self._real.score_batch(tokens, **options)
+
+    def forward_batch(self, inputs: list[list[str]], *, return_log_probs: bool) -> object:
+        """Run rows of tokens through the model."""
+        return self._real.forward_batch(inputs, return_log_probs=return_log_probs)
