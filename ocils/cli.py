@@ -1,4 +1,4 @@
-"""The door: ``ocils refine | run | serve | serve-model | doctor | bench | demo``.
+"""The door: ``ocils refine | run | serve | serve-model | doctor | model | bench | demo``.
 
 Exit codes: 0 confirmed green (or nothing to mend), 1 not green, 2 usage, 3 environment. Only
 ``refine --apply`` writes, at the very end, after checking that the file is still the one judged.
@@ -28,6 +28,7 @@ from ocils import __version__
 from ocils.apply import write_edits
 from ocils.cli_bench import add_commands
 from ocils.cli_doctor import tell
+from ocils.cli_models import add_models
 from ocils.cli_packages import add_option, carried_on
 from ocils.cli_serving import add_serve_model
 from ocils.console import Narrator, difference, print_difference
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_commands(lambda name, text: add(name, _job, text))
     add_serve_model(lambda name, text: add(name, _job, text))
+    add_models(lambda name, text: add(name, _job, text))
 
     sub = add("refine", _refine, "search for an edit that turns a function's failing tests green")
     sub.add_argument("target", metavar="PATH[::NAME]", help="file.py::Class.method")

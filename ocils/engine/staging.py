@@ -104,8 +104,12 @@ def discard(installed: Path, name: str) -> None:
     """Remove the model ``name`` and what was begun of it; it is gone before the first byte is."""
     with _writing(installed):
         gone = installed / f"{_GONE}{name}-{os.getpid()}"
-        if (installed / name).exists():
-            (installed / name).rename(gone)
+        target = installed / name
+        if target.is_symlink():
+            # What it points to is the user's.
+            target.unlink()
+        elif target.exists():
+            target.rename(gone)
             _sync(installed)
         shutil.rmtree(gone, ignore_errors=True)
         shutil.rmtree(staging_folder(installed, name), ignore_errors=True)
@@ -152,12 +156,31 @@ def disk_problem(error: OSError, folder: Path) -> ModelUnavailable:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ModelUnavailable(
             f"the disk is full at {folder}; nothing was installed",
-            mend="free some disk space and say it again: what was downloaded is kept",
+            mend="free some disk space and say it again",
         )
     return ModelUnavailable(
         f"cannot write to {folder}: {(error.strerror or str(error)).lower()}; nothing was installed",
         mend="check its permissions",
     )
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all; what a link points to is replaced, not the link.
+
+    Raises ``ModelUnavailable``.
+    """
+    path = path.resolve()
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    with _writing(path.parent):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new.write_text(text, encoding="utf-8")
+            if path.exists():
+                shutil.copymode(path, new)
+            _sync(new)
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
 
 
 def in_bytes(count: float) -> str:

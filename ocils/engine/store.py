@@ -10,6 +10,7 @@ Not covered: fetching and converting models (``pull.py``); loading one (``native
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -126,10 +127,10 @@ def find(name_or_path: str, user: Path | None = None, installed: Path | None = N
         if name_or_path in (name, _called(path)):
             return _described(path, installed)
         known.append(name)
-    names = sorted(set(known))
+    near = difflib.get_close_matches(name_or_path, sorted(set(known)), 3, 0.5)
     raise ModelMissing(
         f"no model is called {name_or_path!r}",
-        mend=f"choose one of: {', '.join(names)}" if names else "reinstall ocils",
+        mend=f"{f'did you mean {near[0]}? ' if near else ''}`ocils model list` names them all",
     )
 
 

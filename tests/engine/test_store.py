@@ -101,10 +101,10 @@ async def test_another_rotary_base_than_the_model_was_trained_with_is_told(
     await refused(find(str(model_copy)), r"base 10000, and small was trained with 1e\+06")
 
 
-def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
+def test_an_unknown_name_gets_the_nearest_known_one(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(MINIMAL)
-    with pytest.raises(ModelMissing, match=r"'nosuch'; choose one of: .*mine"):
-        find("nosuch", tmp_path)
+    with pytest.raises(ModelMissing, match=r"'mien'; did you mean mine\? `ocils model list`"):
+        find("mien", tmp_path)
     with pytest.raises(ModelMissing):
         find("../mine", tmp_path)
 
