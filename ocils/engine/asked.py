@@ -8,6 +8,7 @@ Not covered: a text without a hole; HTTP (``http.py``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, TypeVar
 
 import msgspec
@@ -94,13 +95,15 @@ def parsed(body: bytes, kind: type[_Asked]) -> _Asked:
         raise BadRequest(400, f"the request is not understood: {error}") from error
 
 
-def prompt_of(asked: AskedText | AskedChat, manifest: Manifest) -> tuple[Prompt, str]:
-    """Return the prompt, and what is put behind each reply. Raises ``BadRequest``."""
+def prompt_of(
+    asked: AskedText | AskedChat, manifest: Manifest
+) -> tuple[Prompt, Callable[[str], str]]:
+    """Return the prompt, and what makes of a reply what was asked for. Raises ``BadRequest``."""
     if isinstance(asked, AskedChat):
         messages = tuple(Message(each.role, each.content) for each in asked.messages)
         if messages and messages[-1].role == "assistant":
-            return Chat(messages[:-1], asked.stops, messages[-1].content), ""
-        return Chat(messages, asked.stops), ""
+            return Chat(messages[:-1], asked.stops, messages[-1].content), str
+        return Chat(messages, asked.stops), str
     if isinstance(asked.prompt, list):
         if len(asked.prompt) != 1:
             raise BadRequest(400, "several prompts are only scored (echo), not continued")
@@ -116,7 +119,7 @@ def prompt_of(asked: AskedText | AskedChat, manifest: Manifest) -> tuple[Prompt,
         raise BadRequest(
             400, f"a prompt for {manifest.name} has a suffix, or ends with {form.middle}"
         )
-    return msgspec.structs.replace(found[0], stop=asked.stops), ""
+    return msgspec.structs.replace(found[0], stop=asked.stops), str
 
 
 def pairs_of(asked: AskedText, manifest: Manifest) -> tuple[list[tuple[Infill, str]], list[str]]:
@@ -149,9 +152,8 @@ def scored(asked: AskedText, rests: list[str], scores: tuple[float, ...], model:
     return {"object": "text_completion", "model": model, "choices": choices}
 
 
-def choice(reply: Reply, row: int, behind: str, asked: Asked, *, part: bool) -> dict[str, object]:
-    """Return a reply as a choice: of a whole answer, or of a ``part`` of one."""
-    text = reply.text + behind
+def choice(reply: Reply, row: int, text: str, asked: Asked, *, part: bool) -> dict[str, object]:
+    """Return a reply, its text as asked for, as a choice: of a whole answer, or of a ``part`` of one."""
     said: dict[str, object] = {"index": row, "finish_reason": reply.finish}
     if isinstance(asked, AskedChat):
         said["delta" if part else "message"] = {"role": "assistant", "content": text}
@@ -179,12 +181,13 @@ def kind_of(
 
 def _by_suffix(
     prefix: str, suffix: str, stops: tuple[str, ...], *, lines: bool
-) -> tuple[Prompt, str]:
+) -> tuple[Prompt, Callable[[str], str]]:
     if not lines:
-        return Infill(prefix, suffix, stop=stops), ""
+        return Infill(prefix, suffix, stop=stops), str
     if prefix and not prefix.endswith("\n"):
         raise BadRequest(400, "this model fills whole lines: end the prompt with a newline")
     head = "\n" + prefix.removesuffix("\n") if prefix else ""
+    tail = "\n" + suffix.removeprefix("\n").removesuffix("\n") if suffix.strip("\n") else ""
     behind = "" if suffix.startswith("\n") else "\n"
-    tail = suffix.removesuffix("\n")
-    return Infill(head, (behind + tail) if tail else "", stop=stops), behind
+    # The model writes every line behind its newline; whoever asks has had that newline already.
+    return Infill(head, tail, stop=stops), lambda text: text.removeprefix("\n") + behind

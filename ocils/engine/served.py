@@ -89,8 +89,6 @@ class ModelServer:
             answer = asyncio.create_task(self._answer(request, writer, cancel))
             try:
                 await asyncio.wait([watch, answer], return_when=asyncio.FIRST_COMPLETED)
-                if not answer.done():
-                    self._counts["cancelled"] += 1
             finally:
                 cancel.cancel()
                 if not answer.done():
@@ -147,7 +145,8 @@ class ModelServer:
                 return
             async with aclosing(self._replies(asked, cancel)) as replies:
                 if asked.stream:
-                    await send_events(writer, _events(asked, name, replies))
+                    async with aclosing(_events(asked, name, replies)) as events:
+                        await send_events(writer, events)
                     return
                 choices = [each async for some in replies for each in some]
             answer = {"object": kind_of(asked, part=False), "model": name, "choices": choices}
@@ -160,14 +159,22 @@ class ModelServer:
     ) -> AsyncGenerator[list[dict[str, object]], None]:
         """Yield each reply as the choices that it is."""
         manifest = self._engine.manifest
-        prompt, behind = prompt_of(asked, manifest)
+        prompt, dressed = prompt_of(asked, manifest)
         sampling = asked.sampling(manifest.context)
         part = bool(asked.stream)
-        async with aclosing(self._engine.generate(prompt, sampling, cancel)) as replies:
-            async for reply in replies:
-                # Greedy replies are all the same, so one is drawn for all.
-                rows = range(asked.rows) if sampling.n < asked.rows else [reply.row]
-                yield [choice(reply, row, behind, asked, part=part) for row in rows]
+        left = sampling.n
+        try:
+            async with aclosing(self._engine.generate(prompt, sampling, cancel)) as replies:
+                async for reply in replies:
+                    left -= 1
+                    text = dressed(reply.text)
+                    # Greedy replies are all the same, so one is drawn for all.
+                    rows = range(asked.rows) if sampling.n < asked.rows else [reply.row]
+                    yield [choice(reply, row, text, asked, part=part) for row in rows]
+        except (GeneratorExit, asyncio.CancelledError):
+            # Who hangs up with the last reply in hand has cancelled nothing.
+            self._counts["cancelled"] += left > 0
+            raise
 
 
 async def _events(
