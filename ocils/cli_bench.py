@@ -38,6 +38,15 @@ def add_commands(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     kinds = bench.add_subparsers(required=True, metavar="WHAT")
     sub = kinds.add_parser("mutants", help="plant bugs in any workspace, mend them, count")
     sub.set_defaults(job=_mutants)
+    sub.add_argument("path", type=Path, help="a file or folder of the workspace")
+    _measuring(sub, limit=100)
+    sub = kinds.add_parser("projects", help="the same in outside projects, which are fetched")
+    sub.set_defaults(job=_projects)
+    sub.add_argument("--each", type=int, default=20, help="bugs a project (default 20)")
+    sub.add_argument("--project", default="", help="only the projects of these names, by commas")
+    _measuring(sub)
+    sub = kinds.add_parser("record", help="plant bugs in a workspace, and write the demo's record")
+    sub.set_defaults(job=_recorded)
     sub.add_argument("path", help="a file or folder of the workspace")
     sub.add_argument("--limit", type=int, default=100, help="how many bugs (default 100)")
     sub.add_argument("--seed", type=int, default=0)
@@ -66,6 +75,10 @@ def add_commands(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
         help="a file or folder of HumanEval, HumanEvalFix, MBPP, QuixBugs, exercism, or BugsInPy",
     )
     sub.add_argument("--format", default="", help="told by the data when not given")
+    sub.add_argument("--clones", type=Path, help="BugsInPy: the folder of the projects' clones")
+    sub.add_argument(
+        "--environments", type=Path, help="BugsInPy: a folder of the projects' environments"
+    )
     _measuring(sub)
     sub = kinds.add_parser("compare", help="set measurements of the same tasks side by side")
     sub.set_defaults(job=_compare)
@@ -73,7 +86,7 @@ def add_commands(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     sub.add_argument("--out", type=Path, help="write OUT.md and OUT.svg")
 
 
-def _measuring(sub: argparse.ArgumentParser) -> None:
+def _measuring(sub: argparse.ArgumentParser, limit: int = 0) -> None:
     """Add what every measurement of tasks takes."""
     sub.add_argument(
         "--model",
@@ -87,7 +100,7 @@ def _measuring(sub: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="of the sampling and of the visible half (default 0)")
     add("--jobs", type=int, default=1, help="tasks at a time (default 1, as users have it; 0: a core each)")  # fmt: skip
     add("--python", default="", help="the interpreter that the tasks' tests run with")
-    add("--limit", type=int, default=0, help="only so many tasks, evenly drawn")
+    add("--limit", type=int, default=limit, help="only so many tasks, evenly drawn")
     add("--only", default="", help="only the tasks of these names, separated by commas")
     add("--journal", type=Path, help="a folder to resume from and to append to")
     add("--out", type=Path, help="write OUT.json, OUT.md and OUT.svg")
@@ -112,7 +125,7 @@ async def _demo(house: House, cancel: CancelToken, arguments: argparse.Namespace
     return 0 if mended else 1
 
 
-async def _mutants(house: House, cancel: CancelToken, arguments: argparse.Namespace) -> int:
+async def _recorded(house: House, cancel: CancelToken, arguments: argparse.Namespace) -> int:
     from ocils.bench.caught import Caught
     from ocils.bench.demo import LIMITS
     from ocils.bench.measure import bench_mutants
@@ -149,6 +162,18 @@ async def _mutants(house: House, cancel: CancelToken, arguments: argparse.Namesp
     if done:
         console.print(f"mended {mended} of {done} ({mended / done:.0%})", highlight=False)
     return 0
+
+
+async def _mutants(house: House, cancel: CancelToken, arguments: argparse.Namespace) -> int:
+    from ocils.bench.commands import mutants
+
+    return await mutants(house, cancel, arguments)
+
+
+async def _projects(house: House, cancel: CancelToken, arguments: argparse.Namespace) -> int:
+    from ocils.bench.commands import projects
+
+    return await projects(house, _checkout(), cancel, arguments)
 
 
 async def _tasks(house: House, cancel: CancelToken, arguments: argparse.Namespace) -> int:

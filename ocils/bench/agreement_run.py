@@ -22,6 +22,7 @@ from ocils.bench.real import Project, place, prepare, projects
 from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import OcilsError, UsageError
+from ocils.ports import Sandbox, Workspace
 
 REPORT = Path("tests", "bench", "agreement.md")
 
@@ -96,13 +97,9 @@ async def _project(
 ) -> AsyncGenerator[Compared | Surveyed, None]:
     root = await prepare(project, place())
     workspace = house.workspace(str(root))
-    ground = Ground(project, workspace, house.ports(workspace.root).sandbox)
-    survey = folder / f"{project.name}.survey.json"
-    try:
-        grounds = msgspec.json.decode(survey.read_bytes(), type=_Stored).grounds()
-    except (OSError, msgspec.MsgspecError):
-        grounds = await ground.survey(cancel)
-        survey.write_bytes(msgspec.json.encode(_Stored.of(grounds)))
+    sandbox = house.ports(workspace.root).sandbox
+    ground = Ground(project, workspace, sandbox)
+    grounds = await surveyed(project, workspace, sandbox, folder, cancel)
     yield Surveyed(project.name, grounds.apart)
     lines = folder / f"{project.name}.jsonl"
     known = read(lines)
@@ -123,6 +120,24 @@ async def _project(
             left -= 1
             if left == 0:
                 return
+
+
+async def surveyed(
+    project: Project, workspace: Workspace, sandbox: Sandbox, folder: Path, cancel: CancelToken
+) -> Grounds:
+    """Return what is known of a project, from ``folder`` where it was surveyed before."""
+    survey = folder / f"{project.name}.survey.json"
+    try:
+        return msgspec.json.decode(survey.read_bytes(), type=_Stored).grounds()
+    except (OSError, msgspec.MsgspecError):
+        grounds = await Ground(project, workspace, sandbox).survey(cancel)
+    _keep(survey, grounds)
+    return grounds
+
+
+def _keep(survey: Path, grounds: Grounds) -> None:
+    survey.parent.mkdir(parents=True, exist_ok=True)
+    survey.write_bytes(msgspec.json.encode(_Stored.of(grounds)))
 
 
 class _Stored(Value, frozen=True):

@@ -47,6 +47,11 @@ def looks_like_bugsinpy(folder: Path) -> bool:
     return any(True for _ in folder.glob("projects/*/bugs/*/bug.info"))
 
 
+def projects_of(folder: Path) -> tuple[str, ...]:
+    """Return the names of the projects of a BugsInPy checkout."""
+    return tuple(sorted(each.name for each in folder.glob("projects/*")))
+
+
 def pairs_of_bugsinpy(folder: Path, clones: Path, project: str = "") -> tuple[Pair, ...]:
     """Return the bugs of those projects whose clone is in ``clones``."""
     found = []
