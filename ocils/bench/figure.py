@@ -70,6 +70,16 @@ class Bench:
         return await workspace.snapshot(), self._house.ports(workspace.root)
 
     @property
+    def checkout(self) -> Path:
+        """The checkout that is measured with."""
+        return self._checkout
+
+    def at(self, root: Path) -> tuple[Workspace, Ports]:
+        """Return the workspace at ``root``, wherever that is, and its ports."""
+        workspace = self._house.workspace(str(root))
+        return workspace, self._house.ports(workspace.root)
+
+    @property
     def record(self) -> Path:
         """The recorded measurement of the demo's project."""
         return self._checkout / RECORD

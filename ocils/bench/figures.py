@@ -27,6 +27,8 @@ from ocils.bench.figures_model import (
     tokens_over_raw_b8,
     turn2_first_token,
 )
+from ocils.bench.figures_real import verdict_real_geomean
+from ocils.bench.figures_rivals import tokens_over_transformers_b1, tokens_over_transformers_b8
 from ocils.bench.figures_sandbox import (
     verdict_l1_heavy,
     verdict_l1_small,
@@ -50,11 +52,14 @@ FIGURES: Mapping[str, Measure] = {
     "verdict_l2_heavy": verdict_l2_heavy,
     "verdict_l1_small": verdict_l1_small,
     "verdict_l1_heavy": verdict_l1_heavy,
+    "verdict_real_geomean": verdict_real_geomean,
     "verdicts_64_over_host": verdicts_64_over_host,
     "warmup_host_runs": warmup_host_runs,
     "warm_memory_mib": warm_memory_mib,
     "tokens_over_raw_b1": tokens_over_raw_b1,
     "tokens_over_raw_b8": tokens_over_raw_b8,
+    "tokens_over_transformers_b1": tokens_over_transformers_b1,
+    "tokens_over_transformers_b8": tokens_over_transformers_b8,
     "allocator_gain": allocator_gain,
     "turn2_first_token": turn2_first_token,
     "loop_delay_p99_ms": loop_delay_p99_ms,

@@ -49,6 +49,9 @@ template = "chat_template.jinja"
 
 [memory]
 {memory}
+
+[shape]
+{shape}
 """
 _CONTEXT = 8192
 _POOL = 1 << 24
@@ -74,11 +77,18 @@ def write_random_model(name: str, folder: Path, context: int = _CONTEXT) -> Path
             parameters=parameters(shape),
             cache=cache_bytes_per_token(shape),
             memory=sizes,
+            shape=_table(shape),
         )
     )
     shutil.rmtree(folder, ignore_errors=True)
     half.rename(folder)
     return folder
+
+
+def _table(shape: Shape) -> str:
+    """Return a shape as TOML; numbers, words and truths look alike in JSON."""
+    fields = ((name, getattr(shape, name)) for name in shape.__struct_fields__)
+    return "\n".join(f"{name} = {json.dumps(value)}" for name, value in fields)
 
 
 def _words(count: int) -> list[str]:
