@@ -30,13 +30,13 @@ from ocils.cli_bench import add_commands
 from ocils.cli_doctor import tell
 from ocils.cli_models import add_models
 from ocils.cli_packages import add_option, carried_on
+from ocils.cli_place import located, split_target
 from ocils.cli_serving import add_serve_model
 from ocils.console import Narrator, difference, print_difference
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import EnvironmentProblem, OcilsError, TargetNotFound
 from ocils.domain.events import Event, Finished, ProposalReady
 from ocils.domain.session import Proposal, Session
-from ocils.domain.target import EditTarget
 from ocils.domain.text import Snapshot
 from ocils.settings import limits, load_user
 from ocils.wiring import House, build, build_for_editor, checkup
@@ -120,13 +120,15 @@ def _refine(arguments: argparse.Namespace) -> int:
         from ocils.refine.loop import refine
         from ocils.refine.resume import resumed
 
-        target, snapshot = await _located(house, arguments)
+        target, snapshot = await located(house, arguments)
         if target is None:
             name = arguments.target
             raise TargetNotFound(
                 f"no function is named in {name}", mend=f"say {name}::function, or --line N"
             )
         ports = house.ports(snapshot.root, target.path)
+        if ports.engine.sends:
+            print(f"ocils: {ports.engine.sends}", file=sys.stderr)
         workspace = house.workspace_settings(snapshot.root)
         session = Session(
             id=uuid.uuid4().hex[:12],
@@ -158,10 +160,10 @@ def _run(arguments: argparse.Namespace) -> int:
     async def job(house: House, cancel: CancelToken) -> int:
         from ocils.refine.loop import run_tests
 
-        target, snapshot = await _located(house, arguments)
+        target, snapshot = await located(house, arguments)
         workspace = house.workspace_settings(snapshot.root)
         paths = tuple(arguments.tests) or workspace.tests
-        path = str(_split(arguments.target)[0])
+        path = str(split_target(arguments.target)[0])
 
         def start(_: Session | None) -> AsyncGenerator[Event, None]:
             return run_tests(target, snapshot, house.ports(snapshot.root, path), cancel, paths)
@@ -189,35 +191,6 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     checks = checkup(load_user(), str(Path(arguments.path).resolve()))
     return GREEN if tell(checks, as_json=arguments.json) else ENVIRONMENT
-
-
-async def _located(
-    house: House, arguments: argparse.Namespace
-) -> tuple[EditTarget | None, Snapshot]:
-    """Return the target that the arguments name, if they name one, and the snapshot it is in."""
-    from ocils.source.target import SourceTree, locate, locate_name
-
-    path, name = _split(arguments.target)
-    snapshot = await house.workspace(str(path)).snapshot()
-    if not name and not arguments.line:
-        return None, snapshot
-    document = snapshot.document(str(path))
-    if document is None:
-        raise TargetNotFound(f"{path} is not a file of the workspace {snapshot.root}")
-    tree = SourceTree.of(document)
-    if name:
-        return locate_name(tree, name.replace("::", ".")), snapshot
-    before = document.data.split(b"\n")[: arguments.line - 1]
-    return locate(tree, sum(len(line) + 1 for line in before)), snapshot
-
-
-def _split(target: str) -> tuple[Path, str]:
-    """Split PATH::NAME; the path must exist."""
-    given, _, name = target.partition("::")
-    path = Path(given).resolve()
-    if not path.exists():
-        raise TargetNotFound(f"there is no file {path}", mend="give a path as file.py::function")
-    return path, name
 
 
 async def _narrated(
