@@ -30,8 +30,19 @@ def place() -> Path:
     return Path(platformdirs.user_cache_dir("ocils")).resolve() / "real"
 
 
+class Sample(Value, frozen=True):
+    """One function of the file at ``path``, and a test file that runs it; drawn by lot."""
+
+    tests: str
+    path: str
+    function: str
+
+
 class Project(Value, frozen=True):
-    """One project; ``leave_out`` are test files or folders that are not run, relative to its root."""
+    """One project; ``leave_out`` are test files or folders that are not run, relative to its root.
+
+    ``sample`` is what a single verdict is timed on.
+    """
 
     name: str
     version: str
@@ -39,6 +50,7 @@ class Project(Value, frozen=True):
     licence: str
     install: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
+    sample: Sample | None = None
 
 
 def projects(checkout: Path) -> tuple[Project, ...]:
@@ -60,6 +72,7 @@ def _prepare(project: Project, folder: Path) -> Path:
     done = root / ".venv" / "ocils-ready"
     wanted = " ".join(project.install)
     if done.is_file() and done.read_text() == wanted:
+        _put_back(project, folder, root)
         return root
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(_fetch(project, folder)) as file:
@@ -74,14 +87,35 @@ def _prepare(project: Project, folder: Path) -> Path:
     return root
 
 
+def _put_back(project: Project, folder: Path, root: Path) -> None:
+    """Write again what differs from the archive: a measurement that was killed leaves its mutant."""
+    with tarfile.open(_archive(project, folder) or _fetch(project, folder)) as file:
+        for member in file:
+            path = root / member.name.partition("/")[2]
+            if not member.isfile() or path.suffix != ".py":
+                continue
+            content = file.extractfile(member)
+            data = content.read() if content is not None else b""
+            if not path.is_file() or path.read_bytes() != data:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+
+
 def _fetch(project: Project, folder: Path) -> Path:
     wanted = f"{project.name}=={project.version}"
     options = ("-q", "--no-deps", "--no-binary", ":all:", "-d", str(folder))
     _call(sys.executable, "-m", "pip", "download", *options, wanted)
+    archive = _archive(project, folder)
+    if archive is None:
+        raise UsageError(f"the archive of {wanted} has another hash")
+    return archive
+
+
+def _archive(project: Project, folder: Path) -> Path | None:
     for archive in folder.glob("*.tar.gz"):
         if hashlib.sha256(archive.read_bytes()).hexdigest() == project.sha256:
             return archive
-    raise UsageError(f"the archive of {wanted} has another hash")
+    return None
 
 
 def _call(*command: str) -> None:
