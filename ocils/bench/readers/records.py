@@ -7,7 +7,6 @@ Not covered: what the records mean.
 
 from __future__ import annotations
 
-import gzip
 import json
 import zlib
 from pathlib import Path
@@ -18,6 +17,8 @@ from ocils.domain.errors import UsageError
 
 Record: TypeAlias = dict[str, object]
 
+_GZIP = 31  # the window size that also says: with a header
+_BLOCK = 1024 * 1024
 _MOST = 512 * 1024 * 1024  # bytes unpacked: a small file can unpack to anything
 
 
@@ -95,22 +96,30 @@ def _values(data: bytes) -> list[object]:
 
 def _unpacked(path: Path) -> tuple[bytes, str]:
     """Return what a file holds, and why it ends early, if it does."""
-    if path.suffix != ".gz":
-        try:
-            return path.read_bytes(), ""
-        except OSError as problem:
-            raise UsageError(f"{path} cannot be read: {problem.strerror}") from problem
-    found = bytearray()
     try:
-        with gzip.open(path) as file:
-            while block := file.read(1024 * 1024):
-                found += block
+        data = path.read_bytes()
+    except OSError as problem:
+        raise UsageError(f"{path} cannot be read: {problem.strerror}") from problem
+    return _inflated(data, path) if path.suffix == ".gz" else (data, "")
+
+
+def _inflated(data: bytes, path: Path) -> tuple[bytes, str]:
+    found = bytearray()
+    problem = ""
+    while data and not problem:
+        member = zlib.decompressobj(wbits=_GZIP)
+        try:
+            while data and not member.eof:
+                found += member.decompress(data, _BLOCK)
                 if len(found) > _MOST:
                     raise UsageError(f"{path} unpacks to more than {_MOST} bytes")
-    except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
-        if not found:
-            raise UsageError(f"{path} is no gzip file: {problem}") from problem
-        return bytes(found), f"the file is cut short: {problem}"
-    except OSError as problem:
-        raise UsageError(f"{path} cannot be read: {problem}") from problem
-    return bytes(found), ""
+                data = member.unconsumed_tail
+            found += member.flush()
+        except zlib.error as error:
+            problem = str(error)
+        else:
+            problem = "" if member.eof else "it ends within its data"
+            data = member.unused_data
+    if not found:
+        raise UsageError(f"{path} is no gzip file: {problem or 'it is empty'}")
+    return bytes(found), f"the file is cut short: {problem}" if problem else ""
