@@ -53,14 +53,14 @@ class Listing(Value, frozen=True):
 
 
 class Hub:
-    """The hub at ``endpoint`` (the library's default without one).
+    """The hub at ``endpoint``; without one where HF_ENDPOINT says, else the library's default.
 
     ``pause`` is how many seconds lie between the first two tries; each further pause is twice as
     long, at most half a minute.
     """
 
     def __init__(self, endpoint: str | None = None, pause: float = 1.0) -> None:
-        self._endpoint = endpoint
+        self._endpoint = endpoint or os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
         self._pause = pause
 
     @property

@@ -155,6 +155,7 @@ def _answers(server: OcilsServer) -> dict[CommandName, Callable[..., object]]:
         CommandName.REJECT_KEPT: commands.reject_kept,
         CommandName.CANCEL: commands.cancel,
         CommandName.STATUS: commands.status,
+        CommandName.PULL_MODEL: commands.pull_model,
     }
 
 

@@ -27,6 +27,7 @@ from ocils.server.protocol import (
     CommandName,
     FeedbackParams,
     OfferParams,
+    PullParams,
     Started,
     StatusParams,
     TargetParams,
@@ -166,6 +167,15 @@ class Commands:
             parts = (f"ocils {__version__}", now, status.model, status.judge)
             self._desk.say("; ".join(part for part in parts if part))
             return protocol.pack(status)
+        return None
+
+    def pull_model(self, *arguments: object) -> object:
+        """Answer ``ocils.pullModel``: nothing else ever fetches a model."""
+        with self.boundary("fetching a model"):
+            from ocils.server.pulling import start_pulling
+
+            params = protocol.unpack(CommandName.PULL_MODEL, arguments, PullParams)
+            return protocol.pack(start_pulling(self._desk, params.name))
         return None
 
     def _refine(self, params: TargetParams, doing: str, task: Task) -> object:

@@ -5,9 +5,12 @@ The server may not import ``wiring`` (layers point downwards), so it says here w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
+from ocils.domain.cancel import CancelToken
 from ocils.domain.model import Manifest
+from ocils.domain.model_state import ModelState, Progress
 from ocils.domain.session import Session
 from ocils.domain.text import Document
 from ocils.ports import Packages, Ports, Workspace
@@ -67,6 +70,21 @@ class House(Protocol):
 
     def checkup(self, path: str) -> tuple[Check, ...]:
         """Look at everything ocils needs, for the workspace of ``path``; takes a second or so."""
+        ...
+
+    def model_state(self) -> ModelState | None:
+        """Return where the chosen model stands; None where there is nothing to say of it."""
+        ...
+
+    def watch_model(self, changed: Callable[[], None]) -> None:
+        """Call ``changed``, from any thread, whenever the model's state is another one."""
+        ...
+
+    def pull_model(self, name: str, tell: Callable[[Progress], None], cancel: CancelToken) -> bool:
+        """Fetch a model in this thread; tell whether it is there, False when cancelled.
+
+        Raises ``OcilsError``.
+        """
         ...
 
     def models(self) -> tuple[KnownModel, ...]:

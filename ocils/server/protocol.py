@@ -34,6 +34,7 @@ class CommandName(StrEnum):
     APPLY_KEPT = "ocils.applyKept"
     CANCEL = "ocils.cancel"
     STATUS = "ocils.status"
+    PULL_MODEL = "ocils.pullModel"
 
 
 class RequestName(StrEnum):
@@ -171,6 +172,12 @@ class StatusParams(Value, frozen=True, rename="camel"):
     """``uri``: a document of the workspace in question; none asks about the server alone."""
 
     uri: str | None = None
+
+
+class PullParams(Value, frozen=True, rename="camel"):
+    """Which model to fetch, by its name."""
+
+    name: str
 
 
 class Started(Value, frozen=True, rename="camel"):

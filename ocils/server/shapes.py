@@ -22,11 +22,24 @@ class RunningStatus(Value, frozen=True, rename="camel"):
     message: str
 
 
+class ModelStateShape(Value, frozen=True, rename="camel", omit_defaults=False):
+    """Where the model stands; ``words`` say all of it: "downloading 40 %".
+
+    ``fraction`` 0..1 is of downloading and loading, ``mend`` of what failed.
+    """
+
+    kind: Literal["absent", "downloading", "loading", "ready", "unloaded", "failed"]
+    words: str
+    fraction: float = 0.0
+    mend: str = ""
+
+
 class Status(Value, frozen=True, rename="camel", omit_defaults=False):
     """``ocils/status``, and the answer to ``ocils.status``.
 
     ``model`` and ``judge`` are what is known: before the first run the model's configured name, and
     nothing of the judge. ``problem`` is why the last run could not be, ``mend`` what to do.
+    ``model_state`` is null where there is nothing to say: a model on a server, or none at all.
     """
 
     state: Literal["starting", "idle", "busy", "error"]
@@ -36,6 +49,7 @@ class Status(Value, frozen=True, rename="camel", omit_defaults=False):
     judge: str = ""
     problem: str = ""
     mend: str = ""
+    model_state: ModelStateShape | None = None
 
 
 class Spot(Value, frozen=True, rename="camel"):

@@ -7,19 +7,50 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Literal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from ocils import __version__
 from ocils.domain.errors import OcilsError
+from ocils.domain.model_state import (
+    Absent,
+    Downloading,
+    Failed,
+    Loading,
+    ModelState,
+    Ready,
+    Unloaded,
+    in_words,
+)
 from ocils.ports import Ports
 from ocils.server.protocol import NotificationName
-from ocils.server.shapes import RunningStatus, Status
+from ocils.server.shapes import ModelStateShape, RunningStatus, Status
 from ocils.settings import UserSettings
 
 if TYPE_CHECKING:
     from ocils.server.desk import Desk
 
 _PAUSE = 0.2  # seconds between two notifications
+
+
+def _shape_of(state: ModelState | None) -> ModelStateShape | None:
+    match state:
+        case None:
+            return None
+        case Absent():
+            return ModelStateShape("absent", in_words(state))
+        case Downloading(fraction=fraction):
+            return ModelStateShape("downloading", in_words(state), fraction)
+        case Loading(fraction=fraction):
+            return ModelStateShape("loading", in_words(state), fraction)
+        case Ready():
+            return ModelStateShape("ready", in_words(state))
+        case Unloaded():
+            return ModelStateShape("unloaded", in_words(state))
+        case Failed(mend=mend):
+            return ModelStateShape("failed", in_words(state), mend=mend)
+        case _:
+            assert_never(state)
 
 
 class StatusTeller:
@@ -38,6 +69,14 @@ class StatusTeller:
     def ready(self) -> None:
         """The start is over."""
         self._ready = True
+        loop = asyncio.get_running_loop()
+
+        def heard() -> None:
+            # The model's state comes from its own thread, and may come after the loop's end.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self.changed)
+
+        self._desk.house.watch_model(heard)
         self.changed()
 
     def learn(self, ports: Ports) -> None:
@@ -78,6 +117,7 @@ class StatusTeller:
             self._judge,
             problem.message if problem is not None else "",
             problem.mend if problem is not None else "",
+            _shape_of(self._desk.house.model_state()) if self._ready else None,
         )
 
     def changed(self) -> None:

@@ -6,6 +6,7 @@ Not covered: how long they live (``house.py``).
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import msgspec
 import platformdirs
 
 from ocils.domain.errors import SandboxUnavailable
+from ocils.domain.model_state import ModelState
 from ocils.languages import shelf
 from ocils.languages.manifest import PYTHON, LanguageName, Runner
 from ocils.languages.shelf import recognise
@@ -25,8 +27,13 @@ if TYPE_CHECKING:
     from ocils.sandbox.runtime import Choice
 
 
-def make_engine(settings: UserSettings) -> Engine:
-    """Return the engine of the chosen model; it loads nothing yet. Raises ``OcilsError``."""
+def make_engine(
+    settings: UserSettings, report: Callable[[ModelState], None] | None = None
+) -> Engine:
+    """Return the engine of the chosen model; it loads nothing yet. Raises ``OcilsError``.
+
+    ``report`` hears of the model's state, from any thread.
+    """
     from ocils.engine.ct2 import CTranslate2Engine
     from ocils.engine.nothing import MANIFESTS, NoModel
     from ocils.engine.store import find
@@ -37,7 +44,9 @@ def make_engine(settings: UserSettings) -> Engine:
         return NoModel(MANIFESTS[settings.model.name])
     model = find(settings.model.name)
     idle = None if settings.model.keep_loaded else settings.model.idle_seconds
-    return CTranslate2Engine(model, settings.model.threads, idle, want=want_of(settings))
+    return CTranslate2Engine(
+        model, settings.model.threads, idle, want=want_of(settings), report=report
+    )
 
 
 def want_of(settings: UserSettings) -> Want:

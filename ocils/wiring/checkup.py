@@ -14,6 +14,7 @@ import msgspec
 
 from ocils.domain.base import Value
 from ocils.domain.errors import OcilsError
+from ocils.domain.model_state import Failed, ModelState, Unloaded, in_words
 from ocils.languages.manifest import PYTHON, LanguageName
 from ocils.settings import UserSettings, load_workspace, sandbox_at
 from ocils.wiring.adapters import choice_of, make_engine, runner_of, want_of
@@ -38,13 +39,18 @@ class Check(Value, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-def checkup(settings: UserSettings, path: str) -> tuple[Check, ...]:
-    """Look at everything ocils needs; starts no container and loads no weights."""
+def checkup(
+    settings: UserSettings, path: str, state: ModelState | None = None
+) -> tuple[Check, ...]:
+    """Look at everything ocils needs; starts no container and loads no weights.
+
+    ``state`` is where the model stands in this process, if it has one.
+    """
     return (
         _check_python(),
         _check_sandbox(settings, path),
         _check_workspace(settings, path),
-        *_check_model(settings),
+        *_check_model(settings, state or Unloaded()),
     )
 
 
@@ -100,7 +106,7 @@ def _check_runner(root: str, language: LanguageName) -> Check:
     return Check("workspace", True, f"{root}, tests run with {runner.name} ({program}){doubt}")
 
 
-def _check_model(settings: UserSettings) -> tuple[Check, ...]:
+def _check_model(settings: UserSettings, state: ModelState) -> tuple[Check, ...]:
     from ocils.engine.nothing import MANIFESTS
     from ocils.engine.store import find, verify
 
@@ -115,6 +121,10 @@ def _check_model(settings: UserSettings) -> tuple[Check, ...]:
         return (Check("model", False, problem.message, problem.mend),)
     manifest = model.manifest
     detail = f"{model.identity}, {manifest.licence}, {'/'.join(manifest.strategies)}"
+    detail += f", {in_words(state)}"
+    if isinstance(state, Failed):
+        hardware = _check_hardware(settings, model)
+        return (hardware, Check("model", False, detail, state.mend))
     return (_check_hardware(settings, model), Check("model", True, detail))
 
 

@@ -6,14 +6,17 @@ Not covered: how each is made (``adapters.py``).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import platformdirs
 
 from ocils.domain.base import Value
+from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import InvalidSettings
 from ocils.domain.model import Manifest
+from ocils.domain.model_state import ModelState, Progress
 from ocils.domain.session import Session
 from ocils.domain.text import Document
 from ocils.languages.manifest import PYTHON, LanguageName
@@ -29,6 +32,7 @@ from ocils.settings import (
 )
 from ocils.wiring.adapters import make_engine, make_packages, make_recorder, make_sandbox
 from ocils.wiring.checkup import Check, checkup
+from ocils.wiring.model_watch import ModelWatch
 
 
 class KnownModel(Value, frozen=True):
@@ -59,7 +63,8 @@ class House:
         self.settings = settings
         self._problem = problem
         self._file_settings = settings
-        self._make_engine = engine or make_engine
+        self._watch = ModelWatch()
+        self._own_engine = engine
         self._make_sandbox = _for_python(sandbox) if sandbox else make_sandbox
         self._make_packages = packages or make_packages
         self._make_recorder = recorder or make_recorder
@@ -91,7 +96,8 @@ class House:
 
         key = (root, language_at(path or root))
         if self._engine is None:
-            self._engine = self._make_engine(self.settings)
+            make = self._own_engine or partial(make_engine, report=self._watch.reporter())
+            self._engine = make(self.settings)
         if key not in self._sandboxes:
             self._sandboxes[key] = self._make_sandbox(root, self.settings, key[1])
         return Ports(self._engine, self._sandboxes[key], self._make_recorder(self.settings))
@@ -130,6 +136,8 @@ class House:
         if (new.sandbox, new.workspaces) != (self.settings.sandbox, self.settings.workspaces):
             self._retired += self._sandboxes.values()
             self._sandboxes = {}
+        if new.model.name != self.settings.model.name or new.remote != self.settings.remote:
+            self._watch.renew()
         self.settings = new
         if self._problem is not None:
             problem, self._problem = self._problem, None
@@ -168,7 +176,38 @@ class House:
 
     def checkup(self, path: str) -> tuple[Check, ...]:
         """Look at everything ocils needs, for the workspace of ``path``."""
-        return checkup(self.settings, path)
+        return checkup(self.settings, path, self.model_state())
+
+    def model_state(self) -> ModelState | None:
+        """Return where the chosen model stands; None where there is nothing to say of it.
+
+        Quick, but for the first time and after a change of model, when it looks at the disk.
+        """
+        return None if self._own_engine else self._watch.state(self.settings)
+
+    def watch_model(self, changed: Callable[[], None]) -> None:
+        """Call ``changed``, from any thread, whenever the model's state is another one."""
+        self._watch.listen(changed)
+
+    def pull_model(self, name: str, tell: Callable[[Progress], None], cancel: CancelToken) -> bool:
+        """Fetch a model in this thread; tell whether it is there, False when cancelled.
+
+        Raises ``OcilsError``; then, as when it was cancelled, nothing was installed.
+        """
+        from ocils.wiring.models import pull
+
+        chosen = name == self.settings.model.name
+
+        def heard(done: Progress) -> None:
+            if chosen and done.total:
+                self._watch.pulling(done.fraction)
+            tell(done)
+
+        try:
+            return pull(name, heard, cancel) is not None
+        finally:
+            if chosen:
+                self._watch.renew()
 
     def models(self) -> tuple[KnownModel, ...]:
         """Return the models that can be chosen by name, the user's own first.

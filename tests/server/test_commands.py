@@ -31,6 +31,7 @@ COMMANDS = {
     "ocils.rejectKept",
     "ocils.cancel",
     "ocils.status",
+    "ocils.pullModel",
 }
 
 

@@ -21,7 +21,8 @@ ROWS: list[tuple[str, tuple[type[Value], ...]]] = [
     ("ocils.feedback", (protocol.FeedbackParams,)),
     ("ocils.cancel", (protocol.CancelParams,)),
     ("ocils.status", (protocol.StatusParams,)),
-    ("ocils/status", (shapes.Status, shapes.RunningStatus)),
+    ("ocils.pullModel", (protocol.PullParams,)),
+    ("ocils/status", (shapes.Status, shapes.RunningStatus, shapes.ModelStateShape)),
     ("ocils/proposal", (shapes.ProposalShape, shapes.FileChange, shapes.TextChange)),
     ("ocils/proposal", (shapes.RivalShape,)),
     ("ocils/proposalEnded", (shapes.ProposalEnded,)),
@@ -78,6 +79,7 @@ def test_no_row_names_a_field_that_is_not_there() -> None:
     values |= {"applied", "kept", "doubtful", "rejected", "replaced", "uri", "ocils"}
     values |= {"enqueued", "passed", "failed", "skipped", "errored", "broken", "no_tests"}
     values |= {"cancelled", "model", "name"}
+    values |= {"absent", "downloading", "loading", "ready", "unloaded"}
     names = {part for name in NAMES for part in re.findall(r"\w+", name)}
     for name, _ in ROWS:
         kinds = [kind for each, known in ROWS if each == name for kind in known]

@@ -1,0 +1,81 @@
+"""Where the chosen model stands: what the engine says, what a pull says, or what a glance shows.
+
+Not covered: telling anybody (``server/status.py``); models on a server, which have no state here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from ocils.domain.errors import OcilsError
+from ocils.domain.model_state import Absent, Downloading, Failed, ModelState, Unloaded
+from ocils.settings import UserSettings
+
+
+class ModelWatch:
+    """Keeps the latest state, from whichever thread it comes; ``None``: there is nothing to say."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._state: ModelState | None = None
+        self._glanced = False
+        self._pulling = False
+        self._age = 0
+        self._listener: Callable[[], None] = lambda: None
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` after each change, from any thread; the last one counts."""
+        self._listener = listener
+
+    def state(self, settings: UserSettings) -> ModelState | None:
+        """Return the state; the first time after a change of settings this looks at the disk."""
+        with self._lock:
+            if not self._glanced and self._state is None:
+                self._state, self._glanced = glance(settings), True
+            return self._state
+
+    def reporter(self) -> Callable[[ModelState], None]:
+        """Return what a new engine reports to; what older engines still say is passed over."""
+        with self._lock:
+            self._age += 1
+            age = self._age
+
+        def report(state: ModelState) -> None:
+            with self._lock:
+                if age != self._age or self._pulling:
+                    return
+                self._state = state
+            self._listener()
+
+        return report
+
+    def pulling(self, fraction: float) -> None:
+        """Take in that the chosen model is on its way."""
+        with self._lock:
+            self._pulling, self._state = True, Downloading(fraction)
+        self._listener()
+
+    def renew(self) -> None:
+        """Forget: other settings, or other files on the disk."""
+        with self._lock:
+            self._age += 1
+            self._state, self._glanced, self._pulling = None, False, False
+        self._listener()
+
+
+def glance(settings: UserSettings) -> ModelState | None:
+    """Return how the chosen model stands on the disk; reads heads, not weights."""
+    from ocils.engine.nothing import MANIFESTS
+    from ocils.engine.store import find, fits
+
+    if settings.remote.url or settings.model.name in MANIFESTS:
+        return None
+    try:
+        model = find(settings.model.name)
+        if not (model.folder / "model.bin").is_file():
+            return Absent()
+        fits(model)
+    except OcilsError as error:
+        return Failed(error.message, error.mend)
+    return Unloaded()
