@@ -45,6 +45,7 @@ from ocils.refine.strategies import Batch, Search
 from ocils.refine.turning import Turning
 from ocils.refine.unisolated import told
 from ocils.source.context import gather
+from ocils.source.stub import is_stub
 
 
 async def refine(
@@ -195,6 +196,9 @@ class _Run:
         context = gather(
             self._snapshot, document, target, goals, engine.count_tokens, engine.manifest.context
         )
+        if session.task == "repair" and is_stub(context.source):
+            # Whatever it was asked as: there is nothing in it to be repaired.
+            self.session = session = msgspec.structs.replace(session, task="implement")
         search = Search(
             document,
             context,
@@ -260,7 +264,7 @@ class _Run:
             # Without a single candidate the replies were perhaps nothing but installs.
             asked = () if self.attempts.count else search.installs
             yield self._lacking.blocked(self.session, asked) or outcome.exhausted(
-                self.attempts, refuted, engine.manifest, self.session, limits
+                self.attempts, refuted, engine.manifest, self.session, limits, context.language
             )
             return
         judged, confirmed = best

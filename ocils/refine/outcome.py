@@ -22,7 +22,9 @@ from ocils.domain.judging import (
 from ocils.domain.model import Manifest
 from ocils.domain.session import Judged, Limits, Proposal, Session
 from ocils.domain.target import EditTarget
+from ocils.languages.manifest import PYTHON, LanguageName
 from ocils.refine.attempts import Attempts
+from ocils.refine.beyond import beyond
 
 
 def goals(baseline: Baseline) -> tuple[TestId, ...]:
@@ -100,7 +102,12 @@ def of_run(baseline: Baseline, target: EditTarget | None) -> Finished:
 
 
 def exhausted(
-    attempts: Attempts, refuted: int, manifest: Manifest, session: Session, limits: Limits
+    attempts: Attempts,
+    refuted: int,
+    manifest: Manifest,
+    session: Session,
+    limits: Limits,
+    language: LanguageName = PYTHON,
 ) -> Finished:
     """Return the end of a search that found nothing that held."""
     tried = attempts.count
@@ -110,13 +117,8 @@ def exhausted(
     else:
         why = f"{tried} candidates were judged and no idea was left, or time ran out"
     green = f", {refuted} of them green at first and not when run again" if refuted else ""
-    beyond = ""
-    if not manifest.chat:
-        beyond = (
-            f"; {manifest.name} mends slips of a line or two, and does not write functions from "
-            "prose: for more, use a code model that chats (Qwen2.5-Coder, OpenCodeInterpreter)"
-        )
-    message = f"`{name}` is not mended: {why}{green}{beyond}"
+    reach = beyond(manifest, session.task, language)
+    message = f"`{name}` is not mended: {why}{green}" + (f"; {reach}" if reach else "")
     return Finished("exhausted", message, session, attempts.best)
 
 

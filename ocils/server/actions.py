@@ -5,8 +5,6 @@ Not covered: what is done when one is chosen (``handlers.py``).
 
 from __future__ import annotations
 
-import ast
-import textwrap
 from collections.abc import Sequence
 
 from lsprotocol import types
@@ -16,6 +14,7 @@ from ocils.domain.target import EditTarget
 from ocils.server.diagnostics import Finding
 from ocils.server.documents import OpenDocument
 from ocils.server.protocol import CommandName
+from ocils.source import stub
 from ocils.source.target import SourceTree, locate, targets
 
 _REWRITE = types.CodeActionKind.RefactorRewrite
@@ -136,31 +135,8 @@ def code_lenses(opened: OpenDocument, findings: Sequence[Finding]) -> list[types
 
 
 def is_stub(tree: SourceTree, target: EditTarget) -> bool:
-    """Tell whether a function has nothing in its body yet: ``pass``, ``...``, a docstring, or a
-    ``NotImplementedError``."""
-    text = target.indent + tree.decode(target.span)
-    try:
-        node = ast.parse(textwrap.dedent(text)).body[0]
-    except (SyntaxError, ValueError, IndexError, RecursionError):
-        return False
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return False
-    return all(_says_nothing(statement) for statement in node.body)
-
-
-def _says_nothing(statement: ast.stmt) -> bool:
-    match statement:
-        case ast.Pass():
-            return True
-        case ast.Expr(value=ast.Constant(value=value)):
-            return value is ... or isinstance(value, str)
-        case ast.Raise(exc=ast.Name(id="NotImplementedError")):
-            return True
-        case ast.Raise(exc=ast.Call(func=ast.Name(id="NotImplementedError"))):
-            return True
-        case ast.Return(value=ast.Name(id="NotImplemented")):
-            return True
-    return False
+    """Tell whether a function has nothing in its body yet."""
+    return stub.is_stub(target.indent + tree.decode(target.span))
 
 
 def _argument(uri: str, name: str, at: types.Position | None = None) -> dict[str, object]:

@@ -156,7 +156,7 @@ async def test_nothing_green_keeps_the_best_attempt_and_names_stronger_models(
     end = end_of(await events_of(scene))
     assert end.outcome == "exhausted"
     assert end.best is not None
-    assert "Qwen2.5-Coder" in end.message
+    assert "ocils model pull qwen2.5-coder" in end.message
     assert end.session is not None
     assert 1 <= len(end.session.turns) <= 3
 
