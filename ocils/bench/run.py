@@ -101,7 +101,7 @@ class _Lane:
                 continue
             steps.put_nowait(name)
             result = await self._one(name)
-            if result is None:
+            if result is None:  # cancelled meanwhile
                 return
             self._journal.add(result)
             steps.put_nowait(result)

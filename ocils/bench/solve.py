@@ -16,7 +16,7 @@ from ocils.bench.proof import Proof
 from ocils.bench.task import Task, Unreadable
 from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
-from ocils.domain.events import CandidateJudged, Finished, ProposalReady, TurnStarted
+from ocils.domain.events import Blocked, CandidateJudged, Finished, ProposalReady, TurnStarted
 from ocils.domain.judging import Passed, Plan
 from ocils.domain.model import StrategyName
 from ocils.domain.session import Limits, Proposal, Session
@@ -102,7 +102,7 @@ async def solve(
                 case ProposalReady(proposal=proposal):
                     seen.proposal = proposal
                     seen.seconds = time.monotonic() - started
-                case Finished():
+                case Finished() | Blocked():
                     seen.end = event
     if seen.end is None:
         return None
@@ -110,7 +110,7 @@ async def solve(
     if cancel.cancelled:
         return None
     at, turn = seen.places.get(seen.proposal.candidate.id, (0, 0)) if seen.proposal else (0, 0)
-    why = seen.end.message if outcome in ("unjudged", "suspicious") else ""
+    why = _said(seen.end) if outcome in ("unjudged", "suspicious") else ""
     return Solved(
         task.id,
         outcome,
@@ -139,7 +139,7 @@ class _Seen:
         self.seconds = 0.0
         self.places: dict[str, tuple[int, int]] = {}
         self.proposal: Proposal | None = None
-        self.end: Finished | None = None
+        self.end: Finished | Blocked | None = None
 
 
 class _Forgetful:
@@ -154,9 +154,10 @@ async def _scored(
 ) -> tuple[Outcome, bool]:
     assert seen.end is not None
     if seen.proposal is None:
-        tried = seen.end.outcome == "exhausted"
-        return ("red" if tried else "unjudged"), False
-    if seen.end.outcome == "suspicious":
+        # A search may end with a question for a package: nothing is installed for a measurement.
+        tried = isinstance(seen.end, Blocked) or seen.end.outcome == "exhausted"
+        return ("red" if tried and seen.judged else "unjudged"), False
+    if isinstance(seen.end, Finished) and seen.end.outcome == "suspicious":
         return "suspicious", False
     every = tuple(dict.fromkeys((*proof.tests, *task.wider)))
     seconds = 30.0 + 10 * proof.seconds + 0.5 * len(task.wider)
@@ -165,14 +166,30 @@ async def _scored(
     return ("green" if isinstance(verdict, Passed) else "plausible"), _same(task, seen.proposal)
 
 
+def _said(end: Finished | Blocked) -> str:
+    return end.message if isinstance(end, Finished) else f"it asks for {end.need.what}"
+
+
 def _same(task: Task, proposal: Proposal) -> bool:
-    """Tell whether a proposal gives the known solution, whatever its layout."""
+    """Tell whether a proposal gives the known solution's function, whatever its layout."""
     original = task.original.document(task.path)
     known = task.solution.document(task.path) if task.solution else None
     if original is None or known is None:
         return False
+    made = apply_edits(original, proposal.edits)
+    one, two = _function(made.data, task.function), _function(known.data, task.function)
+    return bool(one) and one == two
+
+
+def _function(data: bytes, name: str) -> str:
     try:
-        made = apply_edits(original, proposal.edits)
-        return ast.dump(ast.parse(made.data)) == ast.dump(ast.parse(known.data))
+        node: ast.AST = ast.parse(data)
     except (SyntaxError, ValueError):
-        return False
+        return ""
+    for part in name.split("."):
+        named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        found = [n for n in ast.walk(node) if isinstance(n, named) and n.name == part]
+        if not found:
+            return ""
+        node = found[0]
+    return ast.dump(node)
