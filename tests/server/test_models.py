@@ -1,103 +1,75 @@
-"""The model's state in ``ocils/status``, and a model fetched on request from a hub on loopback."""
+"""What an editor shows of the model: what is beyond it, and where code goes."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest
+import msgspec
+from lsprotocol import types
 
-from ocils.settings import ModelSettings, UserSettings
+from ocils.domain.model import InfillFormat
+from ocils.engine.scripted import ScriptedEngine
+from ocils.ports import Engine
+from ocils.settings import EditorSettings, RefineSettings, RemoteSettings, UserSettings
 from ocils.wiring import House
-from tests.engine.hub_server import Answer, Asked, HubServer, serving
-from tests.engine.places import Places, hub_of
-from tests.engine.small_model import build_model
 
 from .conftest import Rig, Table
-from .editor import plain
+from .script import CHAT
+
+FORM = InfillFormat("<pre>", "<suf>", "<mid>", "<end>", "", "lines")
+FILLS = msgspec.structs.replace(
+    CHAT, name="fills", chat=False, strategies=("infill",), infill=FORM, context=4096
+)
 
 
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HubServer:
-    """A hub that has the model "small", which the user's manifest describes."""
-    small = build_model(tmp_path / "original")
-    Places(tmp_path).be(monkeypatch).describe(small)
-    return hub_of(small)
+class Elsewhere(ScriptedEngine):
+    """A scripted engine that says that code goes to a server."""
+
+    sends = "code leaves this machine, to gpu.example"
 
 
-@pytest.fixture
-async def watching(
-    rig: Rig, hub: HubServer, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Table]:
-    """An editor that hears of the status; the settings name the model "small"."""
-    with serving(hub):
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        house = House(UserSettings(model=ModelSettings(name="small"), record=False))
-        yield await rig.connect(house=house, options={"client": {"status": True}})
+async def connected(rig: Rig, engine: Engine, settings: UserSettings) -> Table:
+    house = House(
+        settings,
+        engine=lambda _: engine,
+        sandbox=lambda *_: rig.judge,
+        packages=lambda *_: rig.packages,
+    )
+    return await rig.connect(house=house)
 
 
-def states(table: Table) -> list[Any]:
-    return [plain(each)["modelState"] for each in table.editor.told("ocils/status")]
+async def test_what_is_beyond_the_model_comes_with_what_to_get(rig: Rig) -> None:
+    text = rig.read("shop/pricing.py")
+    body = text[text.index("    if cents == 0 or cents") : text.index("\n\n\ndef total")]
+    rig.write("shop/pricing.py", text.replace(body, "    raise NotImplementedError"))
+    settings = UserSettings(record=False, refine=RefineSettings(turns=2))
+    table = await connected(rig, ScriptedEngine(FILLS), settings)
+    uri = table.editor.open(table.code)
+    await table.editor.run("ocils.generate", {"uri": uri, "name": "delivery"})
+    await table.editor.until(lambda: table.editor.said("is not mended"), "the message")
+    assert table.editor.said("does not write functions from prose")
+    assert table.editor.said("`ocils model pull qwen2.5-coder")
+
+    def notes() -> list[types.Diagnostic]:
+        found = table.editor.diagnostics.get(uri)
+        return [d for d in found.diagnostics if "not mended" in d.message] if found else []
+
+    await table.editor.until(notes, "a note at the function")
+    assert "ocils model pull qwen2.5-coder" in notes()[0].message
 
 
-def kinds(table: Table) -> list[str]:
-    return [each["kind"] for each in states(table) if each is not None]
-
-
-async def test_a_model_is_fetched_when_it_is_asked_for_and_not_before(
-    watching: Table, hub: HubServer
-) -> None:
-    half, go_on = threading.Event(), threading.Event()
-
-    def slow(asked: Asked, before: int) -> Answer | None:
-        wait = asked.kind == "store"
-        return Answer(cut=30_000, reached=half, wait=go_on) if wait else None
-
-    hub.plan = slow
-    editor = watching.editor
-    await editor.until(lambda: kinds(watching) == ["absent"], "the state at the start")
-    assert hub.asked == []
-    started = await editor.run("ocils.pullModel", {"name": "small"})
-    assert plain(started)["target"] == "small"
-    await editor.until(lambda: "downloading" in kinds(watching), "downloading")
-    shown = next(each for each in states(watching) if each["kind"] == "downloading")
-    assert shown["words"].startswith("downloading ")
-    assert 0 <= shown["fraction"] < 1
-    again = await editor.run("ocils.pullModel", {"name": "small"})
-    assert again is None
-    assert editor.said("still running")
-    go_on.set()
-    await editor.until(lambda: editor.said("small is installed"), "the end")
-    await editor.until(lambda: kinds(watching)[-1] == "unloaded", "the new state")
-    checks = plain(await editor.ask("ocils/doctor", {}))["checks"]
-    model = next(each for each in checks if each["name"] == "model")
-    assert model["ok"]
-    assert "unloaded" in model["detail"]
-
-
-async def test_a_fetch_is_cancelled_and_keeps_what_it_had(watching: Table, hub: HubServer) -> None:
-    half = threading.Event()
-
-    def endless(asked: Asked, before: int) -> Answer | None:
-        return Answer(status=503) if asked.kind == "store" else None
-
-    hub.plan = endless
-    editor = watching.editor
-    started = plain(await editor.run("ocils.pullModel", {"name": "small"}))
-    await editor.until(lambda: hub.of("store"), "the large file")
-    assert await editor.run("ocils.cancel", {"task": started["task"]}) == 1
-    await editor.until(lambda: kinds(watching)[-1] == "absent", "the state afterwards")
-    assert not half.is_set()
-    assert not editor.said("is installed")
-
-
-async def test_what_cannot_be_fetched_is_told(watching: Table, hub: HubServer) -> None:
-    hub.plan = lambda asked, before: Answer(status=404, headers={"X-Error-Code": "RepoNotFound"})
-    editor = watching.editor
-    await editor.run("ocils.pullModel", {"name": "small"})
-    await editor.until(lambda: editor.said("has no repository"), "the refusal")
-    await editor.run("ocils.pullModel", {"name": "nosuch"})
-    await editor.until(lambda: editor.said("No model is called 'nosuch'"), "the name")
-    assert kinds(watching)[-1] == "absent"
+async def test_a_search_that_sends_code_says_so_in_its_title_and_status(rig: Rig) -> None:
+    remote = RemoteSettings(url="https://gpu.example/v1", model="big")
+    settings = UserSettings(record=False, remote=remote, editor=EditorSettings("apply"))
+    table = await connected(rig, Elsewhere(CHAT, rig.replies), settings)
+    editor = table.editor
+    status: Any = await editor.run("ocils.status")
+    assert status["model"] == "big (code leaves this machine, to gpu.example)"
+    uri = editor.open(table.code)
+    await editor.run("ocils.refineUntilGreen", {"uri": uri, "name": "delivery"})
+    await editor.ended()
+    begin: Any = editor.progress[1][1].value
+    title = begin["title"] if isinstance(begin, dict) else begin.title
+    assert "(code leaves this machine, to gpu.example)" in title
+    status = await editor.run("ocils.status")
+    assert status["model"] == "scripted@scripted (code leaves this machine, to gpu.example)"
