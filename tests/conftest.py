@@ -75,7 +75,11 @@ def _no_newer_nvim() -> str:
 
 def _no_convert() -> str:
     absent = [name for name in ("torch", "transformers") if find_spec(name) is None]
-    return f"there is no {absent[0]} here; make test-models has an environment with it" if absent else ""
+    return (
+        f"there is no {absent[0]} here; make test-models has an environment with it"
+        if absent
+        else ""
+    )
 
 
 NEEDS: dict[str, Callable[[], str]] = {

@@ -181,6 +181,13 @@ def fits(model: ModelFolder) -> None:
             f"trained with {rope.theta:g}: what they write would be wrong",
             mend="convert it again with transformers 5 or newer (`ocils model convert`)",
         )
+    factors = weights.scalars("self_attention/rotary_scaling_factor") or frozenset({1.0})
+    if rope is not None and bases and factors != {rope.factor}:
+        raise ModelDamaged(
+            f"the weights in {folder} stretch positions by {max(factors):g}, and {manifest.name} "
+            f"was trained with {rope.factor:g}: what they write would be wrong",
+            mend="convert it again from the original weights (`ocils model convert`)",
+        )
 
 
 def absent(model: ModelFolder) -> ModelMissing:
