@@ -47,7 +47,8 @@ class Native:
 
     ``layout`` is chosen from the machine when none is given. A GPU that turns out not to work is
     given up for the CPU, and memory that runs out means less at once: both are logged, and told to
-    ``report`` with the model's state, which is called from the thread that uses this.
+    ``report`` with the model's state, which is called from the thread that uses this. ``prefixes``
+    is how many bytes kept prefixes may take.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Native:
         report: Callable[[ModelState], None] | None = None,
         hardware: Callable[[], Hardware] = read_hardware,
         library: Callable[[], Library] = library,
+        prefixes: int = _PREFIXES,
     ) -> None:
         self._folder = model.folder
         self._manifest = model.manifest
@@ -70,6 +72,7 @@ class Native:
         self._library = library
         self._generator: Generator | None = None
         self._prefixes: dict[tuple[str, ...], int] = {}
+        self._prefix_cap = prefixes
         self._libc: ctypes.CDLL | None = None
         self._note = ""
         self._most = sys.maxsize
@@ -145,7 +148,7 @@ class Native:
         if key not in self._prefixes:
             if self.layout.device == "cpu" and size > cpu_free() // _PREFIX_SHARE > 0:
                 return False
-            if self._prefixes and self.kept + size > _PREFIXES:
+            if self._prefixes and self.kept + size > self._prefix_cap:
                 self._forget()
                 self._generator = self._make()
             self._prefixes[key] = size

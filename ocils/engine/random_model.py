@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SHAPES = {
     "1M": Shape(2, 64, 4, 2, 16, 256, 2048, tied=True, biases="qkv"),
-    "125M": Shape(12, 768, 12, 12, 64, 2560, 32768, tied=True, biases="qkv"),
+    "125M": Shape(8, 1024, 16, 16, 64, 2560, 32768, tied=True, biases="qkv"),
     "0.5B": Shape(24, 896, 14, 2, 64, 4864, 151936, tied=True, biases="qkv"),
     "1.5B": Shape(28, 1536, 12, 2, 128, 8960, 151936, tied=True, biases="qkv"),
     "7B": Shape(28, 3584, 28, 4, 128, 18944, 152064, biases="qkv"),
@@ -58,11 +58,13 @@ _POOL = 1 << 24
 _SPREAD = 0.02  # of the weights, as models are initialised
 
 
-def write_random_model(name: str, folder: Path, context: int = _CONTEXT) -> Path:
+def write_random_model(
+    name: str, folder: Path, context: int = _CONTEXT, shape: Shape | None = None
+) -> Path:
     """Write the model of that shape's name into ``folder``, unless it is there; return it."""
     if (folder / "ocils.toml").is_file():
         return folder
-    shape = SHAPES[name]
+    shape = shape or SHAPES[name]
     half = folder.with_name(folder.name + ".part")
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(parents=True)

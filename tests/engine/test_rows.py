@@ -95,3 +95,37 @@ def test_several_characters_a_token() -> None:
 def test_an_unfinished_row_has_no_reply() -> None:
     with pytest.raises(ValueError, match="not finished"):
         Row(0, decode, (), 0, leading=False).reply()
+
+
+OLD = "    total = sum(items)\n    average = total / len(items)\n    return average\n"
+
+
+def spoken(text: str, old_tail: str = OLD) -> Row:
+    """A row that was given the text letter by letter, as far as it took it."""
+    row = Row(0, lambda ids: "".join(map(chr, ids)), (), 0, leading=False, old_tail=old_tail)
+    for letter in text:
+        if row.take(ord(letter), 0.0, is_end=False, is_last=False):
+            break
+    return row
+
+
+def test_a_reply_in_step_with_the_old_text_is_complete() -> None:
+    row = spoken(f"    items = list(items)\n{OLD}\n\nand so on")
+    assert row.finish == "stop"
+    assert row.reply().text == f"    items = list(items)\n{OLD}"
+    assert row.reply().tokens < len(OLD) + 24
+
+
+def test_a_reply_that_goes_another_way_goes_on() -> None:
+    assert spoken("    total = sum(items)\n    return total\n").finish is None
+    assert spoken("    items = list(items)\n" + OLD, old_tail="").finish is None
+
+
+def test_a_token_that_starts_the_next_line_has_to_agree_too() -> None:
+    row = Row(0, lambda ids: "".join(WORDS[n] for n in ids), (), 0, leading=False, old_tail=OLD)
+    for number in range(len(WORDS) - 1):
+        assert not row.take(number, 0.0, is_end=False, is_last=False)
+    assert row.finish is None
+
+
+WORDS = ("    total = sum(items)\n", "    average = total / len(items)", "\n        deeper", "!")
