@@ -95,12 +95,12 @@ def _list(arguments: argparse.Namespace) -> int:
         print(msgspec.json.encode(rows).decode())
         return _DONE
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
+    table.add_column("", no_wrap=True, min_width=1)
     table.add_column("name", no_wrap=True)
-    table.add_column("parameters", justify="right", no_wrap=True)
-    table.add_column("licence", no_wrap=True, overflow="ellipsis", max_width=28)
+    table.add_column("parameters", justify="right", no_wrap=True, min_width=10)
+    table.add_column("licence", no_wrap=True, overflow="ellipsis", max_width=16)
     table.add_column("state", no_wrap=True)
-    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("size", justify="right", no_wrap=True, min_width=6)
     for row in rows:
         size = _size(row.size) if row.size else ""
         mark = "*" if row.current else ""

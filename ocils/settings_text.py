@@ -26,7 +26,9 @@ def with_model(text: str, name: str) -> str:
         raise InvalidSettings(
             f"your settings are not valid TOML: {str(error).lower()}", mend="mend that line first"
         ) from error
-    new = _changed(text.split("\n"), f"{json.dumps(name, ensure_ascii=False)}")
+    # JSON's escapes are TOML's too, but for DEL, which JSON leaves as it is.
+    value = json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007F")
+    new = _changed(text.split("\n"), value)
     model = before.get("model", {})
     wanted = {**before, "model": {**(model if isinstance(model, dict) else {}), "name": name}}
     try:

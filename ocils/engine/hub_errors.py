@@ -9,13 +9,15 @@ from ocils.domain.errors import ModelUnavailable
 
 _NETWORK = "check the network, the proxy (HTTPS_PROXY) and the mirror (HF_ENDPOINT); what was downloaded is kept"
 _LATER = "try again later: what was downloaded is kept"
-_HIDDEN = "if it is private or gated, accept its terms on its page and set HF_HIDDEN"
+_HIDDEN = "if it is private or gated, accept its terms on its page and set HF_TOKEN"
 
 
 def passing(error: BaseException) -> float | None:
     """Return how many seconds to wait before another try, None for what no waiting mends."""
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
+    if isinstance(error, OfflineModeIsEnabled):
+        return None
     if isinstance(error, HfHubHTTPError):
         status = error.response.status_code
         if status not in (408, 429, 500, 502, 503, 504):
@@ -34,7 +36,7 @@ def explained(error: BaseException, what: str, address: str) -> ModelUnavailable
             mend = "unset HF_HUB_OFFLINE, or import a folder with `ocils model import`"
         case errors.GatedRepoError():
             said = f"{what}: access has to be granted by its owner first"
-            mend = "accept its terms on its page, and set HF_HIDDEN"
+            mend = "accept its terms on its page, and set HF_TOKEN"
         case errors.RevisionNotFoundError():
             said, mend = f"{address} has no such revision: {what}", "check the revision"
         case errors.RemoteEntryNotFoundError():
@@ -62,9 +64,9 @@ def explained(error: BaseException, what: str, address: str) -> ModelUnavailable
 
 def _status(status: int, what: str, address: str) -> tuple[str, str]:
     if status in (401, 403):
-        return f"{address} refuses {what} ({status})", f"check HF_HIDDEN; {_HIDDEN}"
+        return f"{address} refuses {what} ({status})", f"check HF_TOKEN; {_HIDDEN}"
     if status == 429:
-        return f"{address} is asked too often (429)", f"{_LATER}; a token (HF_HIDDEN) may help"
+        return f"{address} is asked too often (429)", f"{_LATER}; a token (HF_TOKEN) may help"
     if status >= 500:
         return f"{address} has trouble of its own ({status}), asked for {what}", _LATER
     return f"{address} says {status} to {what}", "check the name and the revision"
