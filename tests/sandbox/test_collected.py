@@ -170,6 +170,28 @@ async def test_coverage_is_that_of_the_new_text(make: Maker) -> None:
     assert not {6, 7, 8} & set(coverage.collection)
 
 
+async def test_coverage_costs_no_trace_function_and_outlives_a_reload(make: Maker) -> None:
+    test = """
+        import importlib, sys
+        import lines
+        def test_one():
+            assert sys.gettrace() is None
+            assert lines.f(1) == 1
+        def test_two():
+            assert importlib.reload(lines).f(1) == 1
+    """
+    yard = await make({"lines.py": "def f(a):\n    return a\n", "test_lines.py": test})
+    edits = replace(yard.snapshot, "lines.py", "def f(a):\n    b = a\n    return b\n")
+    tests = (TestId("test_lines.py::test_one"), TestId("test_lines.py::test_two"))
+    plan = Plan(tests=tests, probe=Probe(f"{yard.root}/lines.py", 1, 3))
+    for _ in range(2):
+        verdict = await yard.judge(edits, plan)
+    assert isinstance(verdict, Passed), verdict
+    assert verdict.level == "L2", yard.sandbox.why_not_l2
+    assert verdict.coverage is not None
+    assert [each.lines for each in verdict.coverage.tests] == [(2, 3), (1, 2, 3)]
+
+
 async def test_a_hang_is_ended_and_the_suite_goes_on(shop: Yard) -> None:
     await collected(shop)
     verdict = await shop.try_text("shop.py", body("while True: pass"), *TESTS, seconds=1)

@@ -185,11 +185,15 @@ class Collecting(Reporter):
         random.setstate(self._random)
         probe = order.get("probe")
         seen = []
-        edited = self._functions.swap(order["path"], base64.b64decode(order["text"]))
-        if probe and probe["path"] == order["path"] and not probe.get("calls"):
-            seen = self._functions.lines(order["path"], edited, probe["first"], probe["last"])
-        elif probe and not probe.get("calls"):
+        path, noted = order["path"], None
+        region = (probe["first"], probe["last"]) if probe and not probe.get("calls") else None
+        if region and probe["path"] != path:
             raise Refused("another file is probed")
+        if region and lines.takes_notes():
+            noted = region
+        edited = self._functions.swap(path, base64.b64decode(order["text"]), noted)
+        if region:
+            seen = self._functions.lines(path, edited, *region)
         self._drawn.renew(order["path"])
         place = {test: at for at, test in enumerate(order["tests"])}
         chosen = [item for item in session.items if item.nodeid in place]
@@ -203,7 +207,7 @@ class Collecting(Reporter):
         self._nonce = order["nonce"]
         self._report = report
         if probe:
-            self._probe = lines.watch(**probe)
+            self._probe = lines.watch_swapped(**probe)
         self._send(t="collected", ids=[item.nodeid for item in session.items], lines=seen)
 
 

@@ -110,8 +110,10 @@ class Planted(Traced):
     What pytest rewrites is traced from the beginning. A note tells a statement's first line.
     """
 
+    SWAPPED = False
+
     def __init__(self, path: str, first: int, last: int) -> None:
-        self._planted = False
+        self._planted = self.SWAPPED
         name = os.path.basename(path)
         self._rewritten = name.startswith("test") or name.endswith(("_test.py", "conftest.py"))
         super().__init__(path, first, last)
@@ -132,6 +134,12 @@ class Planted(Traced):
         # Imports are long and full of calls; only files that are never planted are traced then.
         if self._rewritten:
             super()._install()
+
+
+class Swapped(Planted):
+    """Before Python 3.12, where the notes are in the code that was put into a collected suite."""
+
+    SWAPPED = True
 
 
 class Monitored(Lines):
@@ -168,3 +176,15 @@ def watch(path: str, first: int, last: int, calls: bool = False) -> Lines | Call
         return Calls(path, first, last)
     kind = Monitored if hasattr(sys, "monitoring") else Planted
     return kind(path, first, last)
+
+
+def watch_swapped(path: str, first: int, last: int, calls: bool = False) -> Lines | Calls:
+    """Start watching where the code was swapped, with notes when ``takes_notes``."""
+    if calls or not takes_notes():
+        return watch(path, first, last, calls)
+    return Swapped(path, first, last)
+
+
+def takes_notes() -> bool:
+    """Whether this Python's lines are told by notes in the compiled code."""
+    return not hasattr(sys, "monitoring")

@@ -17,8 +17,9 @@ import re
 import sys
 import warnings
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from . import planted
 from .entered import Entered, Key, key_of
 from .onebody import Edited, Refused, Statement, find_edited, statements
 
@@ -65,9 +66,10 @@ class Live:
         if path not in self._files:
             self._files[path] = CollectedFile(path, data, self._functions.get(path, []))
 
-    def swap(self, path: str, data: bytes) -> Edited:
+    def swap(self, path: str, data: bytes, noted: Optional[Tuple[int, int]] = None) -> Edited:
         """Put the code of ``data`` into the functions of the file at ``path``.
 
+        The lines from the first to the last of ``noted`` are compiled with notes (``planted.py``).
         Raises ``Refused`` before anything was changed.
         """
         file = self._files[path]
@@ -79,7 +81,7 @@ class Live:
         why = self._forbidden.get((path, edited.name, edited.line))
         if why:
             raise Refused(why)
-        for function, code in file.replaced(edited, _compiled(data, path, "error")):
+        for function, code in file.replaced(edited, _compiled(data, path, "error", noted=noted)):
             function.__code__ = code
         linecache.cache.pop(path, None)
         return edited
@@ -159,11 +161,19 @@ def _decoded(data: bytes) -> str:
         raise Refused("it is not in UTF-8") from None
 
 
-def _compiled(data: bytes, path: str, warned: Any, flags: int = 0) -> Any:
+def _compiled(
+    data: bytes,
+    path: str,
+    warned: Any,
+    flags: int = 0,
+    noted: Optional[Tuple[int, int]] = None,
+) -> Any:
     """Compile as the importer would; ``warned``: what a warning is turned into."""
     with warnings.catch_warnings():
         warnings.simplefilter(warned)
         try:
+            if noted is not None:
+                return planted.compiled(data, path, *noted)
             return compile(data, path, "exec", flags, dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError, Warning) as problem:
             raise Refused(f"it does not compile: {type(problem).__name__}") from None
