@@ -1,7 +1,7 @@
 # Everything a contributor runs. `make demo` and `make test` set a bare Debian 12 machine up first.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-models soak test-editors screenshots vsix check static bench agreement lock stop clean
+.PHONY: help demo test test-models soak test-editors screenshots vsix check static bench bench-gpu agreement lock stop clean
 
 PY := .venv/bin/python
 export PYTHON
@@ -50,6 +50,11 @@ static:
 bench: ## measure: one JSON object a line (ONLY=name for one of them)
 	@setup/install.sh python docker >&2
 	@$(PY) -m ocils bench figures $(if $(ONLY),--only $(ONLY))
+
+bench-gpu: ## measure models of true shapes on a GPU, ten minutes at a time (DEVICE=cpu, RIVAL=a python with torch)
+	@setup/install.sh python >&2
+	@$(PY) -m ocils bench speeds --device $(or $(DEVICE),cuda) --journal $(or $(JOURNAL),bench-gpu.jsonl) \
+		$(if $(RIVAL),--rival $(RIVAL)) $(ARGS)
 
 agreement: ## compare warm verdicts with plain runs on real projects (hours; resumes; ONLY=name)
 	@setup/install.sh python docker >&2

@@ -56,6 +56,17 @@ def add_commands(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     sub.add_argument("--journal", type=Path, help="resume from, and append to, this file")
     sub.add_argument("--record", type=Path, help="write the whole measurement to this file")
     sub.add_argument("--json", action="store_true", help="one JSON object a bug on stdout")
+    sub = kinds.add_parser("speeds", help="how fast models of true shapes are on this machine")
+    sub.set_defaults(job=_speeds)
+    sub.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    sub.add_argument("--models", default="0.5B,1.5B,7B", help="shapes, separated by commas")
+    sub.add_argument("--rows", default="1,2,4,8,16,32", help="candidates at once")
+    sub.add_argument("--prompt", type=int, default=512, help="tokens")
+    sub.add_argument("--new", type=int, default=128, help="tokens")
+    sub.add_argument("--rounds", type=int, default=3)
+    sub.add_argument("--seconds", type=float, default=540, help="begin nothing after so long")
+    sub.add_argument("--rival", default="", help="a Python that has torch and transformers")
+    sub.add_argument("--journal", type=Path, required=True, help="resume from, and append to")
     sub = kinds.add_parser("figures", help="the figures of `make bench`, as JSON lines")
     sub.set_defaults(job=_figures)
     sub.add_argument("--only", default="", help="only the figure of this name")
@@ -233,6 +244,28 @@ def _tell(each: Mended, console: Console, *, as_json: bool) -> None:
         f"{each.outcome:>10}  {each.candidates:>3} candidates {each.seconds:>5.1f} s  {each.mutant}"
     )
     console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+async def _speeds(_house: House, _cancel: CancelToken, arguments: argparse.Namespace) -> int:
+    from ocils.bench.speeds import Plan, Unfinished, speeds
+
+    plan = Plan(
+        arguments.device,
+        tuple(arguments.models.split(",")),
+        tuple(map(int, arguments.rows.split(","))),
+        arguments.prompt,
+        arguments.new,
+        arguments.rounds,
+        arguments.seconds,
+        arguments.rival,
+    )
+    async with aclosing(speeds(plan, arguments.journal, _checkout())) as found:
+        async for each in found:
+            if isinstance(each, Unfinished):
+                print(f"ocils: {each.left} measures are left: run it again", file=sys.stderr)
+                return 3
+            print(msgspec.json.encode(each).decode(), flush=True)
+    return 0
 
 
 async def _figures(house: House, _cancel: CancelToken, arguments: argparse.Namespace) -> int:

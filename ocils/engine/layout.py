@@ -74,9 +74,10 @@ def choose(hardware: Hardware, manifest: Manifest, want: Want) -> Layout:
         # A small model's matrices are too small to be shared out: two replicas of one thread
         # scored 13,700 tokens in 0.30 s where one replica of two threads took 0.60 s (8.8 M
         # parameters, two cores), and such a model answers before a GPU is warm.
-        said = f"CPU, {threads} × 1 thread, int8: the model is small"
-        rows = _rows(manifest, want, "int8", hardware.cpu.free, "cpu")
-        return Layout("cpu", threads, 1, _cpu_type(want), rows=max(1, rows), why=(said,))
+        kind = _cpu_type(want)
+        said = f"CPU, {threads} × 1 thread, {kind}: the model is small"
+        rows = _rows(manifest, want, kind, hardware.cpu.free, "cpu")
+        return Layout("cpu", threads, 1, kind, rows=max(1, rows), why=(said,))
     if want.device != "cpu":
         if (found := _on_gpus(hardware, manifest, want, threads)) is not None:
             return found
