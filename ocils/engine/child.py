@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
@@ -61,6 +62,8 @@ def run_module(
             stdout=subprocess.PIPE,
             stderr=errors,
             start_new_session=True,
+            cwd="/",
+            env={**os.environ, "PYTHONPATH": _path()},
         )
         overdue = threading.Event()
 
@@ -102,6 +105,16 @@ def end_with_parent() -> None:
     """End this process when the one that started it is killed; elsewhere than on Linux, do nothing."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+
+
+def _path() -> str:
+    """Return where the process finds ocils: where this one did, and never in a current folder.
+
+    With ``-P`` and a folder of its own it imports nothing of the workspace that a user stands in.
+    """
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    ours = str(Path(__file__).parents[2])
+    return os.pathsep.join([ours, *(each for each in given if Path(each).is_absolute())])
 
 
 def _hand_on(line: bytes, hear: Callable[[dict[str, object]], None]) -> None:
