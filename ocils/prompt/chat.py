@@ -41,7 +41,9 @@ def render(
     messages = [Message("system", system), Message("user", "\n\n".join(parts))]
     for reply, feedback in rounds:
         messages.append(Message("assistant", reply))
-        messages.append(Message("user", templates.AGAIN.format(feedback=feedback.text)))
+        human = feedback.text.startswith(templates.HUMAN)
+        again = templates.TOLD if human else templates.AGAIN
+        messages.append(Message("user", again.format(feedback=feedback.text)))
     return Chat(tuple(messages))
 
 

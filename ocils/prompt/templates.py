@@ -23,6 +23,10 @@ ANSWER: Final = (
     "its parameters. Put an import that it newly needs above it in the same block."
 )
 
-AGAIN: Final = (
-    "That was run against the tests.\n{feedback}\nAnswer again with the complete function."
-)
+AGAIN: Final = "Execution result:\n{feedback}\nAnswer again with the complete function."
+"""As OpenCodeInterpreter's models were trained to read it; others take it as it stands."""
+
+HUMAN: Final = "A person read it"
+"""How what a person said begins."""
+
+TOLD: Final = "{feedback}\nAnswer again with the complete function."

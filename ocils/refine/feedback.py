@@ -22,6 +22,8 @@ from ocils.domain.judging import (
 )
 from ocils.domain.session import Feedback
 
+_PRINTED = 200  # characters of what a test printed: enough to see a value
+
 
 def write(verdict: Verdict, limit: int = 500) -> Feedback:
     """Return the feedback for a verdict, its text at most ``limit`` characters."""
@@ -63,4 +65,5 @@ def _text(verdict: Verdict) -> str:
 
 def _case(case: CaseResult) -> str:
     frames = "".join(f"\n  line {f.line} in {f.function}: {f.text}" for f in case.frames[-3:])
-    return f"{case.test} failed: {case.message or case.outcome}{frames}"
+    printed = f"\n  printed: {cut(case.output.strip(), _PRINTED)}" if case.output.strip() else ""
+    return f"{case.test} failed: {case.message or case.outcome}{frames}{printed}"

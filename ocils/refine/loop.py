@@ -42,6 +42,7 @@ from ocils.refine.propose import cost_of, others_than, propose, tests_of, unexec
 from ocils.refine.rank import furthest
 from ocils.refine.rivals import compare_rivals
 from ocils.refine.strategies import Batch, Search
+from ocils.refine.talk import room_of
 from ocils.refine.turning import Turning
 from ocils.refine.unisolated import told
 from ocils.source.context import gather
@@ -193,9 +194,8 @@ class _Run:
         self._deadline = time.monotonic() + limits.seconds
         goals = outcome.goals(baseline)
         red = tuple(case for case in baseline.cases if case.test in set(goals))
-        context = gather(
-            self._snapshot, document, target, goals, engine.count_tokens, engine.manifest.context
-        )
+        limit = room_of(engine.manifest, limits.tokens)
+        context = gather(self._snapshot, document, target, goals, engine.count_tokens, limit)
         if session.task == "repair" and is_stub(context.source):
             # Whatever it was asked as: there is nothing in it to be repaired.
             self.session = session = msgspec.structs.replace(session, task="implement")

@@ -14,9 +14,10 @@ import msgspec
 from ocils.domain.session import Candidate, Feedback, Judged, Session, Turn
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Edit, Span
+from ocils.prompt import templates
 from ocils.refine.rank import furthest
 
-HUMAN = "A person read it"
+HUMAN = templates.HUMAN
 """How a person's feedback begins; verdicts' feedback never does."""
 
 

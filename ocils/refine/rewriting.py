@@ -22,6 +22,12 @@ def found_in(text: str, context: Context) -> reply.Extracted | None:
     return reply.Extracted(source) if source else None
 
 
+def written_out(found: reply.Extracted) -> str:
+    """Return a reply's code and nothing else, as a file would hold it."""
+    blocks = ["\n".join(found.imports), *found.helpers, found.source]
+    return "\n\n".join(block for block in blocks if block)
+
+
 def rewritten(
     document: Document, context: Context, found: reply.Extracted | None
 ) -> tuple[Edit, ...]:

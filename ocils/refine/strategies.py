@@ -13,7 +13,6 @@ Not covered: judging; the order of the turns (``schedule.py``).
 from __future__ import annotations
 
 import random
-import textwrap
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -29,8 +28,7 @@ from ocils.domain.session import Candidate, Feedback, Judged, Limits, Session
 from ocils.domain.target import Context, Hole, Task
 from ocils.domain.text import Document, Edit
 from ocils.ports import Engine
-from ocils.prompt import chat, infill, installs
-from ocils.refine import feedback
+from ocils.prompt import infill, installs
 from ocils.refine.distinct import new_target_text, normal_form, parses, texts_around
 from ocils.refine.extending import (
     Extending,
@@ -41,9 +39,10 @@ from ocils.refine.extending import (
 )
 from ocils.refine.localize import Suspect
 from ocils.refine.ranked import TRUST, RankedEdits, knows
-from ocils.refine.resume import said_by_people, tried
-from ocils.refine.rewriting import found_in, rewritten
+from ocils.refine.resume import tried
+from ocils.refine.rewriting import found_in, rewritten, written_out
 from ocils.refine.schedule import prompted_holes, schedule
+from ocils.refine.talk import Talk
 from ocils.refine.trusted import Extension
 from ocils.source.splice import new_errors, replace_lines
 
@@ -93,8 +92,6 @@ class Search:
         self._context = context
         self._engine = engine
         self._limits = limits
-        self._task = task
-        self._failures = feedback.failures(tuple(red))
         self._seed = seed
         self._cancel = cancel
         original = new_target_text(document, context.target, ())
@@ -102,8 +99,7 @@ class Search:
         # The workspace's Python may be newer than ours; then tree-sitter alone decides.
         self._strict = parses(original)
         self._made = 0
-        self._replies: dict[str, str] = {}
-        self._rounds: list[tuple[str, Feedback]] = []
+        self._talk = Talk(document, context, task, red, limits)
         self._installs: dict[str, None] = {}
         self._held: tuple[Candidate, ...] = ()
         guessing = "guess" in engine.manifest.strategies
@@ -113,6 +109,7 @@ class Search:
         learnt = knows(engine.manifest, context.language)
         self._schedule = schedule(engine.manifest.strategies, task, learnt=learnt)
         self._step = 0
+        self._reply = self._talk.reply_tokens(engine.manifest)
         self._extending = Extending(document, context, red, suspects, empty=task == "implement")
 
     @property
@@ -141,24 +138,19 @@ class Search:
                     show_was=show_was,
                 )
                 return Batch("infill", hole, prompt, self._infills(hole, prompt))
-            if strategy == "rewrite":
-                talk = self._talk()
+            if strategy == "rewrite" and (talk := self._told()) is not None:
                 return Batch("rewrite", None, talk, self._rewrites(talk))
             if strategy == "extend" and (extension := self._extending.next()) is not None:
                 made = self._extension(extension)
                 hole = hole_of(self._context, extension)
-                return Batch("extend", hole, made, self._extensions(extension, made))
+                if made is not None:
+                    return Batch("extend", hole, made, self._extensions(extension, made))
         return None
 
     def learn(self, judged: Judged) -> Feedback | None:
         """Take the turn's best attempt into the conversation; return the feedback it gave."""
         self._extending.learn(judged)
-        said = self._replies.get(judged.candidate.id)
-        if said is None:
-            return None
-        written = feedback.write(judged.verdict)
-        self._rounds.append((said, written))
-        return written
+        return self._talk.learn(judged)
 
     def recall(self, session: Session, held: tuple[Candidate, ...] = ()) -> None:
         """Take in what an earlier run of ``session`` tried and what people said of it.
@@ -171,18 +163,7 @@ class Search:
             self._made += 1  # ids go on too
             self.new_edits(partial(tuple, judged.candidate.edits))
         self._held = held
-        said = [turn.feedback for turn in said_by_people(session) if turn.feedback]
-        if not said:
-            return
-        words = "\n".join(each.text for each in said)
-        self._failures = f"{self._failures}\n{words}".lstrip()
-        last = said_by_people(session)[-1]
-        target = self._context.target
-        for judged in last.judged:
-            text = new_target_text(self._document, target, judged.candidate.edits)
-            self._rounds.append(
-                (f"```{self._context.language}\n{textwrap.dedent(text)}\n```", said[-1])
-            )
+        self._talk.recall(session)
 
     def new_edits(self, make: Callable[[], tuple[Edit, ...]]) -> tuple[Edit, ...]:
         """Return what ``make`` gives when it is new and still parses, else nothing.
@@ -228,29 +209,27 @@ class Search:
                     yield self._candidate("infill", edits, odds, note)
 
     async def _rewrites(self, prompt: Chat) -> AsyncGenerator[Candidate, None]:
-        sampling = Sampling(
-            _LONG_ROWS, self._limits.tokens, temperature=0.8, seed=self._seed + self._step
-        )
+        sampling = Sampling(_LONG_ROWS, self._reply, temperature=0.8, seed=self._seed + self._step)
         async with aclosing(self._engine.generate(prompt, sampling, self._cancel)) as rows:
             async for row in rows:
                 found = found_in(row.text, self._context)
                 packages = installs.wanted(row.text)
                 self._installs.update(dict.fromkeys(packages))
-                if edits := self.new_edits(
-                    partial(rewritten, self._document, self._context, found)
-                ):
+                make = partial(rewritten, self._document, self._context, found)
+                if found is not None and (edits := self.new_edits(make)):
                     made = self._candidate("rewrite", edits, row.logprob, "the whole function")
                     made = msgspec.structs.replace(made, packages=packages)
-                    self._replies[made.id] = row.text
+                    self._talk.keep(made.id, written_out(found))
                     yield made
 
-    def _talk(self) -> Chat:
-        return chat.render(self._context, self._task, self._failures, self._rounds[-2:])
+    def _told(self) -> Chat | None:
+        return self._talk.prompt(self._engine.manifest, self._engine.count_tokens)
 
-    def _extension(self, extension: Extension) -> Chat | Infill:
+    def _extension(self, extension: Extension) -> Chat | Infill | None:
         manifest = self._engine.manifest
         if manifest.chat:
-            return chat_prompt(self._talk(), extension, self._context.language)
+            talk = self._told()
+            return chat_prompt(talk, extension, self._context.language) if talk else None
         room = self._room(hole_of(self._context, extension))
         return infill_prompt(self._context, extension, manifest, self._engine.count_tokens, room)
 
@@ -258,7 +237,7 @@ class Search:
         self, extension: Extension, prompt: Chat | Infill
     ) -> AsyncGenerator[Candidate, None]:
         hole = hole_of(self._context, extension)
-        tokens = self._limits.tokens if isinstance(prompt, Chat) else self._room(hole)
+        tokens = self._reply if isinstance(prompt, Chat) else self._room(hole)
         sampling = Sampling(_LONG_ROWS, tokens, temperature=0.8, seed=self._seed + self._step)
         note = f"from line {hole.first} to the end"
         async with aclosing(self._engine.generate(prompt, sampling, self._cancel)) as rows:
