@@ -38,6 +38,10 @@ class House(Protocol):
         """Return the ports of a workspace."""
         ...
 
+    def configure(self, table: object) -> None:
+        """Lay settings over the user's own, instead of what was laid over them before."""
+        ...
+
 
 class Bench:
     """What every figure needs: the house, and a checkout whose test workspaces it may copy."""
@@ -78,6 +82,10 @@ class Bench:
         """Return the workspace at ``root``, wherever that is, and its ports."""
         workspace = self._house.workspace(str(root))
         return workspace, self._house.ports(workspace.root)
+
+    def choose(self, model: str) -> None:
+        """Take another model from now on; empty: the user's own again."""
+        self._house.configure({"model": {"name": model}} if model else {})
 
     @property
     def record(self) -> Path:

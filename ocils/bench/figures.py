@@ -38,6 +38,7 @@ from ocils.bench.figures_sandbox import (
     warm_memory_mib,
     warmup_host_runs,
 )
+from ocils.bench.figures_share import judging_share
 from ocils.domain.base import Value
 from ocils.domain.errors import OcilsError, UsageError
 
@@ -65,6 +66,7 @@ FIGURES: Mapping[str, Measure] = {
     "loop_delay_p99_ms": loop_delay_p99_ms,
     "cancel_silence_ms": cancel_silence_ms,
     "gpu_roofline_b1": gpu_roofline_b1,
+    "judging_share": judging_share,
     "mended_share": mended_share,
 }
 
