@@ -62,6 +62,7 @@ class Requests:
                     m.manifest.strategies,
                     m.manifest.context,
                     m.size,
+                    m.manifest.parameters,
                 )
                 for m in known
             )

@@ -214,7 +214,11 @@ class Checks(Value, frozen=True, rename="camel"):
 
 
 class ModelShape(Value, frozen=True, rename="camel", omit_defaults=False):
-    """A model that can be chosen by its name; ``bytes`` is 0 where its files are not there."""
+    """A model that can be chosen by its name.
+
+    ``bytes`` is 0 where its files are not there: ``ocils.pullModel`` fetches them. ``parameters`` is
+    0 where nobody said how many there are.
+    """
 
     name: str
     family: str
@@ -224,6 +228,7 @@ class ModelShape(Value, frozen=True, rename="camel", omit_defaults=False):
     strategies: tuple[str, ...]
     context: int
     bytes: int
+    parameters: int
 
 
 class Models(Value, frozen=True, rename="camel"):

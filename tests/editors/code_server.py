@@ -49,10 +49,18 @@ _QUIET = {
 class CodeServer:
     """One VS Code with a profile of its own. Use as a context manager."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any], *, host: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, Any],
+        *,
+        host: Path | None = None,
+        trusting: bool = True,
+    ) -> None:
         self._folder = folder
         self._port = _free_port()
         self._host = host
+        self._trusting = trusting
         self._process: subprocess.Popen[bytes] | None = None
         for place in ("User", "Machine"):
             target = folder / "data" / place / "settings.json"
@@ -78,7 +86,7 @@ class CodeServer:
                 *self._command(),
                 *("--host", "127.0.0.1", "--port", str(self._port)),
                 *("--without-connection-token", "--telemetry-level", "off"),
-                "--disable-workspace-trust",
+                *(("--disable-workspace-trust",) if self._trusting else ()),
                 # Without it no tests are run in the extension host; with it no notification pops up.
                 *(("--enable-smoke-test-driver",) if self._host else ()),
             ],

@@ -35,13 +35,35 @@ def launcher(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def scripted(tmp_path: Path) -> Callable[..., str]:
+    """Return a program over the shipped fakes, for the setting ``ocils.path``."""
+
+    def program(**variables: str) -> str:
+        made = tmp_path / "scripted"
+        assigned = " ".join(f"{name}='{value}'" for name, value in variables.items())
+        made.write_text(
+            f'#!/bin/sh\n{assigned} exec "{sys.executable}" '
+            f'"{ROOT}/tests/e2e/scripted_server.py" 0 2>>"{tmp_path}/ocils.log"\n'
+        )
+        made.chmod(0o755)
+        return str(made)
+
+    return program
+
+
+@pytest.fixture
 def code(tmp_path: Path, vsix: Path, launcher: Path) -> Iterator[Callable[..., CodeServer]]:
     """Start VS Codes with the extension installed; further arguments are settings."""
     started: list[CodeServer] = []
 
-    def start(*, host: Path | None = None, **settings: Any) -> CodeServer:
+    def start(*, host: Path | None = None, trusting: bool = True, **settings: Any) -> CodeServer:
         """``host``: tests are run in the extension host, and leave what came of them there."""
-        server = CodeServer(tmp_path / "code", {"ocils.path": str(launcher), **settings}, host=host)
+        server = CodeServer(
+            tmp_path / "code",
+            {"ocils.path": str(launcher), **settings},
+            host=host,
+            trusting=trusting,
+        )
         if host is None:
             server.install(vsix)
         started.append(server)

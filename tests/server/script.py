@@ -25,3 +25,14 @@ def delivery(cents):
 
 # Another right one, for who rejects the first.
 OTHER = RIGHT.replace("if cents == 0 or cents >=", "if not cents or cents >=")
+
+# A right one that changes two places: an import at the top, and the function.
+PLACES = """```python
+from operator import ge
+
+def delivery(cents):
+    \"\"\"Return what delivery costs: nothing from FREE_DELIVERY_FROM on, and nothing for nothing.\"\"\"
+    if cents == 0 or ge(cents, FREE_DELIVERY_FROM):
+        return 0
+    return DELIVERY
+```"""

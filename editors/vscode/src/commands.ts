@@ -10,6 +10,7 @@ const TITLES: Readonly<Record<string, string>> = {
   [Command.refine]: 'Refining',
   [Command.generate]: 'Generating',
   [Command.runTests]: 'Running tests of',
+  [Command.pullModel]: 'Fetching',
 };
 
 /** What every run goes through, whether a code action, a lens, a menu or the palette asked for it. */

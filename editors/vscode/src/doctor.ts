@@ -9,6 +9,10 @@ interface Line extends vscode.QuickPickItem {
 }
 
 export async function doctor(server: Server): Promise<void> {
+  if (!vscode.workspace.isTrusted) {
+    server.sayWhy();
+    return;
+  }
   const lines: Line[] = [];
   if (server.life === 'running') {
     const uri = vscode.window.activeTextEditor?.document.uri ?? vscode.workspace.workspaceFolders?.[0]?.uri;

@@ -57,7 +57,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<Api> {
     registerCommands(mine, asking),
     register('ocils.showLog', () => log.show()),
     register('ocils.doctor', () => doctor(mine)),
-    register('ocils.chooseModel', () => chooseModel(mine)),
+    register('ocils.chooseModel', () => chooseModel(mine, asking)),
     register('ocils.openWalkthrough', () => openWalkthrough(context)),
     proposals.onApplied(() => void tests.runFailed()),
     mine.onCrash(() => {

@@ -1,36 +1,70 @@
-// The model picker: what the server has, and how far it is where it is still being fetched.
+// The model picker: what is on this machine, and what can be fetched, with its progress.
 import * as vscode from 'vscode';
-import type { ModelInfo } from './protocol';
+import type { Asking } from './commands';
+import { Command, type ModelInfo, type Started } from './protocol';
 import type { Server } from './server';
 
 interface Line extends vscode.QuickPickItem {
-  model: string;
+  model?: ModelInfo;
 }
 
-export async function chooseModel(server: Server): Promise<void> {
+export async function chooseModel(server: Server, asking: Asking): Promise<void> {
   const answer = await server.request<{ current: string; models: ModelInfo[] }>('ocils/models');
   if (!answer) return;
-  const lines = answer.models.map((each) => line(each, each.name === answer.current));
+  const here = answer.models.filter((each) => each.bytes > 0);
+  const elsewhere = answer.models.filter((each) => each.bytes === 0);
+  const lines: Line[] = [
+    ...here.map((each) => line(each, each.name === answer.current)),
+    { label: 'To be fetched first', kind: vscode.QuickPickItemKind.Separator },
+    ...elsewhere.map((each) => line(each, each.name === answer.current)),
+  ];
   const chosen = await vscode.window.showQuickPick(lines, {
     title: 'ocils: Choose a Model',
     placeHolder: 'Used from the next run on. All of them run on this machine.',
     matchOnDescription: true,
     matchOnDetail: true,
   });
-  if (!chosen || chosen.model === answer.current) return;
+  const model = chosen?.model;
+  if (!model) return;
+  if (model.bytes === 0 && !(await fetch(model, server, asking))) return;
+  if (model.name === answer.current) return;
   const settings = vscode.workspace.getConfiguration('ocils');
-  await settings.update('model.name', chosen.model, vscode.ConfigurationTarget.Global);
+  await settings.update('model.name', model.name, vscode.ConfigurationTarget.Global);
+}
+
+/** Fetching is never done without a yes; false when there was none, or it could not begin. */
+async function fetch(model: ModelInfo, server: Server, asking: Asking): Promise<boolean> {
+  const yes = 'Fetch and Use';
+  const detail = [
+    `${facts(model)}. It is fetched from the model hub once; after that it needs no network.`,
+    'What came before a cancel is kept, and gone on from.',
+  ];
+  const options = { modal: true, detail: detail.join(' ') };
+  const answer = await vscode.window.showInformationMessage(`Fetch ${model.name}?`, options, yes);
+  if (answer !== yes) return false;
+  const started = await asking.ask(Command.pullModel, undefined, model.name, () =>
+    server.command<Started>(Command.pullModel, { name: model.name }),
+  );
+  return Boolean(started);
 }
 
 function line(model: ModelInfo, current: boolean): Line {
-  const size = model.bytes ? `${Math.max(1, Math.round(model.bytes / 1e6))} MB` : '';
-  const facts = [model.family, size, model.licence, model.state];
+  const icon = current ? 'check' : model.bytes ? 'beaker' : 'cloud-download';
   return {
-    model: model.name,
-    label: `${current ? '$(check) ' : ''}${model.name}`,
-    description: facts.filter(Boolean).join(' · '),
-    detail: [model.bundled ? 'comes with ocils' : '', model.strategies.join(', ')]
+    model,
+    label: `$(${icon}) ${model.name}`,
+    description: facts(model),
+    detail: [model.bundled && model.bytes ? 'comes with ocils' : '', model.strategies.join(', ')]
       .filter(Boolean)
       .join('; '),
   };
+}
+
+function facts({ bytes, parameters, licence }: ModelInfo): string {
+  const weight = bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.ceil(bytes / 1e6)} MB`;
+  const count =
+    parameters >= 1e9
+      ? `${(parameters / 1e9).toFixed(1)} billion parameters`
+      : `${Math.round(parameters / 1e6)} million parameters`;
+  return [parameters ? count : '', bytes ? weight : '', licence].filter(Boolean).join(' · ');
 }

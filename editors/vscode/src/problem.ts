@@ -29,6 +29,13 @@ export const Remedies = {
   }),
 } as const;
 
+/** In Restricted Mode nothing is started. */
+export function untrusted(): Problem {
+  return new Problem('ocils runs tests, and tests are code: trust this workspace to use it.', [
+    { title: 'Manage Trust', command: 'workbench.trust.manage' },
+  ]);
+}
+
 /** Show a problem; its buttons run their commands. Returns at once. */
 export function tell(problem: Problem): void {
   const titles = problem.remedies.map((each) => each.title);

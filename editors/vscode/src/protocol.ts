@@ -9,6 +9,7 @@ export const Command = {
   reject: 'ocils.reject',
   feedback: 'ocils.feedback',
   cancel: 'ocils.cancel',
+  pullModel: 'ocils.pullModel',
 } as const;
 
 export interface Started {
@@ -39,6 +40,15 @@ export interface Status {
   running: Running[];
   problem?: string | null;
   mend?: string | null;
+  modelState?: ModelState | null;
+}
+
+export interface ModelState {
+  kind: 'absent' | 'downloading' | 'loading' | 'ready' | 'unloaded' | 'failed';
+  /** All of it in words: "downloading 40 %". */
+  words: string;
+  fraction: number;
+  mend: string;
 }
 
 export interface Verdict {
@@ -145,8 +155,9 @@ export interface ModelInfo {
   licence: string;
   bundled: boolean;
   strategies: string[];
+  /** 0: its files are not here. */
   bytes: number;
-  state?: string | null;
+  parameters: number;
 }
 
 export interface ServerTest {

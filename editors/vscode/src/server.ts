@@ -14,7 +14,7 @@ import {
 } from 'vscode-languageclient/node';
 import type { Bundled } from './bundled';
 import { locate, type Program } from './locate';
-import { Problem, Remedies, tell } from './problem';
+import { Problem, Remedies, tell, untrusted } from './problem';
 import * as settings from './settings';
 
 const OFTEN = 4; // crashes within MINUTES after which we no longer start it again by ourselves
@@ -47,7 +47,7 @@ export class Server implements vscode.Disposable {
 
   /** Why there is no server, if there is none. */
   get why(): string | undefined {
-    return this.problem?.message;
+    return vscode.workspace.isTrusted ? this.problem?.message : untrusted().message;
   }
 
   get pid(): number | undefined {
@@ -63,6 +63,7 @@ export class Server implements vscode.Disposable {
   }
 
   restart(): Promise<void> {
+    if (!vscode.workspace.isTrusted) this.sayWhy();
     return this.inTurn(async () => {
       await this.stopNow();
       await this.startNow();
@@ -104,8 +105,10 @@ export class Server implements vscode.Disposable {
     if (this.client?.isRunning() === true) void this.client.sendNotification(method, params);
   }
 
-  private sayWhy(): void {
-    if (this.problem) tell(this.problem);
+  /** Tell the user why there is no server, with buttons that help. */
+  sayWhy(): void {
+    if (!vscode.workspace.isTrusted) tell(untrusted());
+    else if (this.problem) tell(this.problem);
     else if (this.life === 'starting') void vscode.window.showInformationMessage('ocils is starting…');
     else tell(new Problem('ocils is not running.', [Remedies.restart, Remedies.log]));
   }

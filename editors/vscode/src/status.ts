@@ -41,6 +41,7 @@ export class StatusItem implements vscode.Disposable {
 
   private draw(): void {
     const { item, status } = this;
+    const model = status?.modelState;
     const running = status?.running.map((each) => each.target) ?? [];
     if (this.asked !== undefined) running.push(this.asked);
     item.backgroundColor = undefined;
@@ -51,6 +52,13 @@ export class StatusItem implements vscode.Disposable {
     } else if (this.server.life === 'stopped' || status?.state === 'error') {
       item.text = this.server.life === 'stopped' ? '$(error) ocils: off' : '$(error) ocils';
       item.backgroundColor = new vscode.ThemeColor('statusBarItem.errorBackground');
+    } else if (model?.kind === 'downloading') {
+      item.text = `$(cloud-download) ocils: ${Math.round(model.fraction * 100)} %`;
+    } else if (model?.kind === 'loading' && running.length === 0) {
+      item.text = '$(loading~spin) ocils: loading the model';
+    } else if (model?.kind === 'absent' || model?.kind === 'failed') {
+      item.text = `$(warning) ocils: ${model.kind === 'absent' ? 'model not here' : 'model failed'}`;
+      item.backgroundColor = new vscode.ThemeColor('statusBarItem.warningBackground');
     } else if (running.length > 0) {
       item.text = `$(loading~spin) ocils: ${running.length === 1 ? running[0] : `${running.length} runs`}`;
     } else {
@@ -68,14 +76,14 @@ export class StatusItem implements vscode.Disposable {
       text.appendMarkdown(`**${name}** `).appendText(value).appendMarkdown('\n\n');
     };
     const { status } = this;
-    if (!vscode.workspace.isTrusted) {
-      text.appendText('ocils runs tests, and tests are code: trust this workspace to use it.');
-      return text;
-    }
     if (this.server.why) text.appendText(this.server.why).appendMarkdown('\n\n');
+    if (!vscode.workspace.isTrusted) return text;
     if (status) {
       line('ocils', status.version);
-      line('Model', status.model.split('@')[0] || 'not loaded yet');
+      const name = status.model.split('@')[0] ?? '';
+      const state = status.modelState;
+      line('Model', [name, state?.words].filter(Boolean).join(', ') || 'not loaded yet');
+      if (state?.mend) line('What to do', state.mend);
       line('Tests run in', status.judge || 'not known before the first run');
       for (const each of status.running) line(each.target, each.message);
       if (status.problem) line('Problem', status.problem);

@@ -63,6 +63,14 @@ function M.status()
   if #client.all() == 0 or not status.state then
     return ''
   end
+  -- Of the model only what one waits for, or what keeps it from working; null comes as userdata.
+  local model = type(status.modelState) == 'table' and status.modelState or {}
+  if model.kind == 'downloading' or model.kind == 'absent' or model.kind == 'failed' then
+    return 'ocils: model ' .. model.words
+  end
+  if model.kind == 'loading' and status.state ~= 'busy' then
+    return 'ocils: model ' .. model.words
+  end
   if status.state == 'busy' and status.running[1] then
     return 'ocils: ' .. status.running[1].message
   end
@@ -157,6 +165,11 @@ local COMMANDS = {
   end,
   status = function()
     client.execute('ocils.status', { uri = vim.uri_from_bufnr(0) })
+  end,
+  pull = function(words)
+    text_or_ask(words, 'Which model? ', function(name)
+      client.execute('ocils.pullModel', { name = name })
+    end)
   end,
   doctor = function()
     vim.cmd('checkhealth ocils')
