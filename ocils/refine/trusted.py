@@ -2,7 +2,7 @@
 
 StepCoder's curriculum of completion, turned round: it begins with the longest prefix that can be
 trusted, and each turn begins earlier. Trusted is what ran before the failure: what stands before
-the innermost failing line, else before the most suspicious statement. The text is the original's, or
+the innermost failing line, else before the last suspicious statement. The text is the original's, or
 that of an attempt which came further.
 
 Not covered: prompts, and what becomes of a reply (``extending.py``).
@@ -71,8 +71,8 @@ def doubtful_line(
     """Return the first file line that cannot be trusted: where it failed, else the most suspicious.
 
     ``lines`` is how many the text has, ``moved`` by how many it stands lower than in the original.
-    The earliest of several failures counts, and of equally suspicious statements the last: all
-    before it ran as well, and the longest prefix comes first.
+    The earliest of several failures counts, and of the suspicious statements (at least half as much
+    as the most suspicious one) the last: the longest prefix comes first.
     """
     last = target.first_line + lines - 1
     failed = []
@@ -87,4 +87,4 @@ def doubtful_line(
     if failed:
         return min(failed)
     worst = max((suspect.suspicion for suspect in suspects), default=0.0)
-    return max((s.hole.first for s in suspects if s.suspicion == worst), default=last)
+    return max((s.hole.first for s in suspects if s.suspicion >= worst / 2), default=last)
