@@ -17,11 +17,12 @@ from msgspec import structs
 
 from ocils.bench.proof import Proof
 from ocils.domain.cancel import CancelToken
-from ocils.domain.judging import CaseResult, Plan, TestId, Verdict
+from ocils.domain.judging import CaseResult, Passed, Plan, TestId, Verdict
 from ocils.domain.model import Infill, Manifest, Prompt, Reply, Sampling
 from ocils.domain.text import Edit, Snapshot
 from ocils.ports import Engine, Sandbox
 
+_GRACE = 0.02  # seconds: a turn of the event loop, and to spare
 _HUNG_SECONDS = 3.0  # for a test that the proof already found never to end
 
 
@@ -67,6 +68,7 @@ class BlinkeredSandbox:
         self._hung = set(proof.hung)
         self._patience = proof.patience
         self._width = width
+        self._passed = False
         self._confirmations = 0
         self._calm = asyncio.Event()
         self._calm.set()
@@ -100,9 +102,14 @@ class BlinkeredSandbox:
         if not edits:
             with self.baseline.running():
                 return await self._inner.judge(snapshot, edits, self._patient(plan), cancel, seen)
+        if self._passed:
+            # Whoever passed is about to be confirmed: the next candidate waits for that.
+            await asyncio.sleep(_GRACE)
         await self._calm.wait()
         with self.judging.running():
-            return await self._inner.judge(snapshot, edits, plan, cancel, seen)
+            verdict = await self._inner.judge(snapshot, edits, plan, cancel, seen)
+        self._passed = isinstance(verdict, Passed)
+        return verdict
 
     async def close(self) -> None:
         """Do nothing."""

@@ -129,6 +129,8 @@ async def _original(
 
 def _stuck(verdict: TimedOut | Killed, left: list[TestId]) -> TestId | None:
     """Return the test that was on when a run was ended, unless its case says so itself."""
+    if any(case.kind in ("timeout", "memory", "killed") for case in verdict.cases):
+        return None
     if isinstance(verdict, TimedOut) and verdict.running is not None:
         return verdict.running
     return left[0] if left else None
