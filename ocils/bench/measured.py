@@ -142,6 +142,7 @@ async def _measure(
         "data": source.digest,
         "format": source.format,
         "python": arguments.python,
+        "code": report.code(),
     }
     name = f"{source.format.replace('/', '-')}-{_arm(arguments)}"
     journal = Journal(arguments.journal, name, key)

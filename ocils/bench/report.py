@@ -15,14 +15,16 @@ from typing import TypeAlias
 
 import msgspec
 
+import ocils
 from ocils.bench.score import Share, Summary, difference, summary
 from ocils.bench.solve import Solved
-from ocils.bench.task import Unusable
+from ocils.bench.task import Unusable, digest_of
 from ocils.domain.base import Value
 from ocils.domain.errors import UsageError
 from ocils.domain.session import Limits
 
 _SHOWN = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_ROOMS = ("bench", "domain", "engine", "prompt", "refine", "sandbox", "source")
 _LIBRARIES = ("ocils", "ctranslate2", "pytest")
 
 _Cell: TypeAlias = Callable[[Summary], str]
@@ -66,14 +68,22 @@ class Report(Value, frozen=True, omit_defaults=False):
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what a measurement depends on."""
-    found = {"python": platform.python_version()}
+    """Return the versions of what a measurement depends on; ``code`` is a hash of our own."""
+    found = {"python": platform.python_version(), "code": code()}
     for name in _LIBRARIES:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def code(package: Path | None = None) -> str:
+    """Return a short hash of the code that decides what is proposed and how it is judged."""
+    folder = package or Path(ocils.__file__).parent
+    paths = sorted(path for room in _ROOMS for path in (folder / room).rglob("*.py"))
+    named = ((str(path.relative_to(folder)).encode(), path.read_bytes()) for path in paths)
+    return digest_of(piece for pair in named for piece in pair)[:12]
 
 
 def machine() -> tuple[str, int]:

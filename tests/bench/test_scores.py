@@ -189,7 +189,16 @@ def test_tasks_are_chosen_by_name_or_evenly() -> None:
 
 
 def test_a_report_says_which_versions_it_was_made_with() -> None:
-    assert {"python", "ocils", "ctranslate2", "pytest"} <= set(report.versions())
+    assert {"python", "ocils", "code", "ctranslate2", "pytest"} <= set(report.versions())
     name, cores = report.machine()
     assert cores >= 1
     assert name
+
+
+def test_another_search_is_another_measurement(tmp_path: Path) -> None:
+    (tmp_path / "refine").mkdir()
+    (tmp_path / "refine" / "a.py").write_text("x = 1\n")
+    before = report.code(tmp_path)
+    (tmp_path / "refine" / "a.py").write_text("x = 2\n")
+    assert report.code(tmp_path) != before
+    assert report.code(tmp_path) == report.code(tmp_path)
