@@ -13,6 +13,8 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
+from msgspec.structs import replace
+
 from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import ModelDamaged, ModelMissing, ModelUnavailable, UsageError
@@ -116,14 +118,20 @@ def pull(
         _begin(staging, place, wish, listing)
         _room(place, files)
         _fetch(hub, listing, files, place, wish, tell, cancel)
-        config = _config(place) if wish.how == "converted" else {}
-        made = staging / "model"
-        if wish.how == "converted":
-            convert.convert(place, made, wish.quantisation, tell, cancel)
-        source = _source(manifest, wish, listing)
-        if manifest is None:
-            manifest = describe(made, wish.name, config, context, source)
-        return finish(made, _pinned(manifest, source), tell, cancel)
+        try:
+            made = staging / "model"
+            config: dict[str, object] = {}
+            if wish.how == "converted":
+                config = convert.check_source(place, wish.repo)
+                convert.convert(place, made, wish.quantisation, tell, cancel)
+            source = _source(manifest, wish, listing)
+            if manifest is None:
+                manifest = describe(made, wish.name, config, context, source)
+            return finish(made, replace(manifest, source=source), tell, cancel)
+        except ModelDamaged:
+            # Going on with it would only end here again.
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
 
 
 def _chosen(listing: Listing, wish: Wish) -> tuple[RemoteFile, ...]:
@@ -182,7 +190,6 @@ def _fetch(
 ) -> None:
     total = sum(file.size for file in files)
     done = 0
-    checked = False
     for file in files:
         target = place / file.path
         if not (target.is_file() and target.stat().st_size == file.size):
@@ -195,15 +202,9 @@ def _fetch(
 
             hub.fetch(listing, file, target, had, cancel)
         done += file.size
-        if not checked and wish.how == "converted" and (place / "config.json").is_file():
+        if wish.how == "converted" and file.path == "config.json":
             convert.check_source(place, wish.repo)
-            checked = True
     tell(Progress("downloaded", total, total))
-
-
-def _config(place: Path) -> dict[str, object]:
-    table = json.loads((place / "config.json").read_bytes())
-    return table if isinstance(table, dict) else {}
 
 
 def _source(manifest: Manifest | None, wish: Wish, listing: Listing) -> Source:
@@ -214,9 +215,3 @@ def _source(manifest: Manifest | None, wish: Wish, listing: Listing) -> Source:
     repo = known.repo if known is not None else wish.repo
     revision = known.revision if known is not None else ""
     return Source(repo, revision, listing.repo, listing.commit)
-
-
-def _pinned(manifest: Manifest, source: Source) -> Manifest:
-    from msgspec.structs import replace
-
-    return replace(manifest, source=source)
