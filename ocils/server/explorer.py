@@ -4,7 +4,7 @@ A file that pytest would collect by its name is parsed, never imported, so that 
 before any container is. Cases of a test with parameters, and tests of files with other names, are
 known once the judge has run them.
 
-Not covered: running (``testruns.py``), tests that a class inherits (they come with the first run).
+Not covered: running (``testruns.py``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 from ocils.domain.errors import OcilsError, UsageError
 from ocils.domain.text import Document, Snapshot, Span
 from ocils.server.convert import Lines
+from ocils.server.inherited import tests_of_classes
 from ocils.server.protocol import NotificationName
+from ocils.server.shapes import Spot, Stretch
 from ocils.server.showing import stretch
 from ocils.server.testing import TestItem, TestItems, UriShape
 from ocils.source.functions import is_test_file
@@ -102,7 +104,8 @@ class Explorer:
         for path in paths:
             document = snapshot.document(path)
             if document is not None:
-                found.update((item.id, item) for item in self._of_file(root, path, document))
+                for item in self._of_file(root, path, document, snapshot):
+                    found.setdefault(item.id, item)
         prefix = f"{root}/{only}::" if only else f"{root}/"
         for case in self._cases:
             if case.startswith(prefix):
@@ -114,27 +117,34 @@ class Explorer:
             return [TestItem(root, name, "package"), *found.values()]
         return list(found.values())
 
-    def _of_file(self, root: str, path: str, document: Document) -> Iterator[TestItem]:
+    def _of_file(
+        self, root: str, path: str, document: Document, snapshot: Snapshot
+    ) -> Iterator[TestItem]:
         tree = SourceTree.of(document)
         uri = UriShape(self._desk.documents.uri(document.path))
         lines = Lines(document, self._desk.documents.encoding)
         ends = {"::".join([path, *t.name.split(".")]): t.span.end for t in targets(tree)}
         tests = test_ids(tree, path)
-        if not tests:
+        inherited = tests_of_classes(document, snapshot) if path.endswith(".py") else ()
+        if not tests and not inherited:
             return
         yield TestItem(f"{root}/{path}", path, "module", parent=root, text_document=uri)
-        known: set[str] = set()
+        placed: list[tuple[tuple[str, ...], str, Stretch]] = []
         for test in tests:
-            parent = f"{root}/{path}"
             *classes, name = test.test.removeprefix(f"{path}::").split("::")
-            for each in classes:
-                inner = f"{parent}::{each}"
-                if inner not in known:
-                    known.add(inner)
-                    yield TestItem(inner, each, "module", parent=parent, text_document=uri)
-                parent = inner
             end = max(test.span.end, ends.get(test.test, 0))
             where = stretch(lines.range(Span(test.span.start, end)))
+            placed.append((tuple(classes), name, where))
+        for each in inherited:
+            # What a class inherits is shown where the class begins: it is another one in each.
+            spot = Spot(each.line, 0)
+            placed.append((each.classes, each.name, Stretch(spot, spot)))
+        for above, name, where in placed:
+            parent = f"{root}/{path}"
+            for outer in above:
+                inner = f"{parent}::{outer}"
+                yield TestItem(inner, outer, "module", parent=parent, text_document=uri)
+                parent = inner
             yield TestItem(
                 f"{parent}::{name}", name, "test", parent=parent, text_document=uri, range=where
             )

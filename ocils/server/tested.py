@@ -26,7 +26,7 @@ def called_by(test: EditTarget, document: Document, snapshot: Snapshot) -> tuple
         module = ast.parse(document.data)
     except (SyntaxError, ValueError, RecursionError):
         return ()
-    imported = dict(_imports(module))
+    imported = dict(imports_of(module))
     found: dict[tuple[str, str], EditTarget] = {}
     for name in _calls(module, test):
         head, _, rest = name.partition(".")
@@ -67,7 +67,7 @@ def _used_by(target: EditTarget, snapshot: Snapshot) -> Iterator[EditTarget]:
                 yield each
 
 
-def _imports(module: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:
+def imports_of(module: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield each imported name and the dotted names that it may stand for."""
     for node in ast.walk(module):
         if isinstance(node, ast.Import):
@@ -108,6 +108,18 @@ def _dotted(node: ast.expr) -> str:
 
 def _resolve(dotted: str, snapshot: Snapshot) -> EditTarget | None:
     """Return the function that ``package.module.Class.method`` names in the workspace."""
+    for path, name in modules_named(dotted, snapshot):
+        document = snapshot.document(path)
+        if document is None:
+            continue
+        for target in targets(SourceTree.of(document)):
+            if target.name == name:
+                return target
+    return None
+
+
+def modules_named(dotted: str, snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Yield the files that ``package.module.Class`` may be in, and what remains of the name."""
     parts = dotted.split(".")
     for cut in range(len(parts) - 1, 0, -1):
         stem = "/".join(parts[:cut])
@@ -118,12 +130,5 @@ def _resolve(dotted: str, snapshot: Snapshot) -> EditTarget | None:
             if entry.kind == "file"
             and any(entry.path == end or entry.path.endswith("/" + end) for end in endings)
         ]
-        name = ".".join(parts[cut:])
         for path in sorted(fitting, key=len):
-            document = snapshot.document(path)
-            if document is None:
-                continue
-            for target in targets(SourceTree.of(document)):
-                if target.name == name:
-                    return target
-    return None
+            yield path, ".".join(parts[cut:])

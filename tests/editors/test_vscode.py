@@ -120,7 +120,7 @@ def test_the_ocils_of_the_environment_and_another_model(
         "ocils.importStrategy": "fromEnvironment",
         "ocils.interpreter": sys.executable,
     }
-    code(**chosen).drive("environment.mjs", workspace("basket"), MODEL="rules")
+    code(**chosen).drive("environment.mjs", workspace("basket"), MODEL="codegemma-2b")
     (log,) = (tmp_path / "code/data/logs").rglob("ocils.log")
     assert f"beside {sys.executable}" in log.read_text()
 

@@ -75,6 +75,59 @@ async def test_the_tree_comes_from_the_sources(rig: Rig, exploring: Table) -> No
     assert rig.judge.calls == []
 
 
+BASES = """\
+import unittest
+
+
+class Contract:
+    def test_adds(self): ...
+    def test_hidden(self): ...
+    def helper(self): ...
+
+
+class Cases(unittest.TestCase):
+    def test_case(self): ...
+"""
+HEIRS = """\
+from tests import bases
+from tests.bases import Contract as Shared
+
+
+class TestOne(Shared):
+    test_hidden = None
+
+    def test_own(self): ...
+
+
+class Other(bases.Cases): ...
+
+
+class TestNot(Shared):
+    __test__ = False
+
+
+class Plain(Shared): ...
+
+
+class TestLoop(TestLoop): ...
+"""
+
+
+async def test_inherited_tests_are_there_before_a_run(rig: Rig, exploring: Table) -> None:
+    rig.write("tests/bases.py", BASES)
+    rig.write("tests/test_heirs.py", HEIRS)
+    file = f"{rig.root}/tests/test_heirs.py"
+    found = {each["id"]: each for each in (await discover(exploring, file))["tests"]}
+    tests = {name.removeprefix(file) for name, each in found.items() if each["kind"] == "test"}
+    assert tests == {"::TestOne::test_adds", "::TestOne::test_own", "::Other::test_case"}
+    adds, own = found[f"{file}::TestOne::test_adds"], found[f"{file}::TestOne::test_own"]
+    lines = HEIRS.splitlines()
+    assert lines[adds["range"]["start"]["line"]].startswith("class TestOne")
+    assert lines[own["range"]["start"]["line"]].strip().startswith("def test_own")
+    assert found[f"{file}::Other"]["parent"] == file
+    assert rig.judge.calls == []
+
+
 async def test_classes_and_positions(rig: Rig, exploring: Table) -> None:
     rig.write("tests/test_nested.py", NESTED)
     file = f"{rig.root}/tests/test_nested.py"

@@ -6,11 +6,19 @@ await story(fromEnvironment(), async (editor) => {
   await editor.ready();
   await editor.idle();
   await editor.command('ocils: Choose Model');
-  const row = page.locator('.quick-input-list .monaco-list-row', { hasText: process.env.MODEL });
+  const row = page.locator('.quick-input-list .monaco-list-row', { hasText: 'comes with ocils' });
   await row.first().waitFor();
   await editor.shot('models');
   await page.locator('.quick-input-widget input').fill(process.env.MODEL);
   await page.keyboard.press('Enter');
+  const asked = page.locator('.monaco-dialog-box', { hasText: `Fetch ${process.env.MODEL}?` });
+  await asked.first().waitFor();
+  await editor.shot('fetch');
+  say('nothing is fetched without a yes');
+  await asked.locator('.monaco-button', { hasText: 'Fetch and Use' }).click();
+  const failed = editor.toast(process.env.MODEL);
+  await failed.first().waitFor();
+  await editor.shot('fetching');
   await until('the model in the status', async () => {
     await page.mouse.move(250, 20);
     await editor.status().hover();
@@ -18,5 +26,5 @@ await story(fromEnvironment(), async (editor) => {
     return hover.first().waitFor({ timeout: 4000 }).then(() => true, () => false);
   });
   await editor.shot('model-chosen');
-  say('another model is chosen, and the status says so');
+  say('it is chosen, and the status says that it is not here');
 });
