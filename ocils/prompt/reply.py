@@ -72,6 +72,13 @@ def defined(text: str) -> frozenset[str]:
     return frozenset(name for pair in _DEFINES.findall(text) for name in pair if name)
 
 
+def names(helper: str) -> frozenset[str]:
+    """Return the names that one helper or sibling defines, not those inside of it."""
+    module = parseable.tree(helper)
+    bound = [needed.bound(node) for node in module.body] if module is not None else []
+    return frozenset().union(*bound)
+
+
 def _codes(text: str, source: str) -> Iterator[str]:
     found = fences.blocks(text)
     for block in found:

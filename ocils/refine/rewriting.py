@@ -17,7 +17,7 @@ def found_in(text: str, context: Context) -> reply.Extracted | None:
     """Return what a reply says about the target, None when it says nothing."""
     target, language = context.target, context.language
     if language == PYTHON:
-        return reply.extract(text, target.name)
+        return reply.extract(text, target.name, context.source)
     source = function_in(reply.blocks(text), target, language)
     return reply.Extracted(source) if source else None
 
@@ -35,9 +35,19 @@ def rewritten(
     if found is None:
         return ()
     target = context.target
-    # A method's helpers would need a place of their own.
-    helpers = () if target.indent else found.helpers
-    edits = replace_target(document, target, "\n\n\n".join((*helpers, found.source)))
+    # A whole file repeats what is there already; only what is new goes in.
+    present = reply.defined(document.data.decode("utf-8", "replace"))
+    helpers = [each for each in found.helpers if not reply.names(each) & present]
+    siblings = [each for each in found.siblings if not reply.names(each) & present]
+    if target.indent:
+        # A method's helpers outside its class would need a place of their own.
+        text = "\n\n".join((found.source, *siblings))
+    elif context.source.lstrip().startswith("@"):
+        # What stands first gets the target's decorators, so here the helpers follow it.
+        text = "\n\n\n".join((found.source, *helpers))
+    else:
+        text = "\n\n\n".join((*helpers, found.source))
+    edits = replace_target(document, target, text)
     for statement in found.imports:
         edits += add_import(document, statement)
     return edits
