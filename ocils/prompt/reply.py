@@ -13,7 +13,6 @@ their blocks are given as they are. Whether a helper is already there (``defined
 from __future__ import annotations
 
 import ast
-import io
 import re
 import tokenize
 from collections.abc import Iterator, Sequence
@@ -149,7 +148,7 @@ def _extracted(
 def _rename(source: str, old: str, new: str) -> str:
     """Return ``source`` with the name ``old`` written ``new``; strings and comments stay."""
     lines = source.split("\n")
-    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    tokens = list(tokenize.generate_tokens(iter(source.splitlines(keepends=True)).__next__))
     for token in reversed(tokens):
         if token.type == tokenize.NAME and token.string == old:
             row, column = token.start
