@@ -28,7 +28,18 @@ ROOMS_OF: dict[str, frozenset[str]] = {
     "jinja2": frozenset({"engine"}),
     "lsprotocol": frozenset({"server"}),
     "msgspec": frozenset(
-        {"bench", "cli", "domain", "engine", "languages", "record", "refine", "sandbox", "server"}
+        {
+            "bench",
+            "cli",
+            "domain",
+            "engine",
+            "languages",
+            "prompt",
+            "record",
+            "refine",
+            "sandbox",
+            "server",
+        }
         | {"settings", "wiring"}
     ),
     "numpy": frozenset({"engine"}),
