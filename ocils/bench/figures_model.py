@@ -27,25 +27,25 @@ _ANSWER = 120  # tokens that a turn adds: a reply, and as many of feedback
 _LATE = 0.99
 
 
-async def tokens_over_raw_b1(_: Bench, rounds: int = 5) -> Figure:
+async def tokens_over_raw_b1(_: Bench, rounds: int = 5, model: str = MODEL) -> Figure:
     """One candidate through ocils over CTranslate2's own call."""
-    return await _over_raw("tokens_over_raw_b1", 1, rounds)
+    return await _over_raw("tokens_over_raw_b1", 1, rounds, model)
 
 
-async def tokens_over_raw_b8(_: Bench, rounds: int = 5) -> Figure:
+async def tokens_over_raw_b8(_: Bench, rounds: int = 5, model: str = MODEL) -> Figure:
     """Eight candidates through ocils over CTranslate2's own call."""
-    return await _over_raw("tokens_over_raw_b8", 8, rounds)
+    return await _over_raw("tokens_over_raw_b8", 8, rounds, model)
 
 
-async def _over_raw(name: str, rows: int, rounds: int) -> Figure:
-    folder = await random_model(MODEL)
+async def _over_raw(name: str, rows: int, rounds: int, model: str) -> Figure:
+    folder = await random_model(model)
     async with arm("ocils", ours(folder)) as own:
         speeds = await in_turn(
             rounds,
             lambda: own.speed("ocils", prompt=PROMPT, rows=rows, new=NEW),
             lambda: own.speed("raw", prompt=PROMPT, rows=rows, new=NEW),
         )
-    return ratio(name, speeds[0], speeds[1], model=MODEL, prompt=PROMPT, rows=rows, new=NEW)
+    return ratio(name, speeds[0], speeds[1], model=model, prompt=PROMPT, rows=rows, new=NEW)
 
 
 async def allocator_gain(
@@ -77,9 +77,9 @@ async def _decode(one: Arm, prompt: int, rows: int, new: int) -> float:
     return rows * (new - 1) / seconds
 
 
-async def turn2_first_token(_: Bench, rounds: int = 5) -> Figure:
+async def turn2_first_token(_: Bench, rounds: int = 5, model: str = MODEL) -> Figure:
     """The time to the first token of a second turn over a first one's, about the same file."""
-    folder = await random_model(MODEL)
+    folder = await random_model(model)
     first, second = [], []
     async with arm("ocils", ours(folder)) as own:
         await own.ask("ocils", prompt=PROMPT, rows=8, new=2)
@@ -93,23 +93,23 @@ async def turn2_first_token(_: Bench, rounds: int = 5) -> Figure:
         first,
         better="lower",
         unit="s",
-        model=MODEL,
+        model=model,
         prompt=_FILE,
         added=2 * _ANSWER,
         rows=8,
     )
 
 
-async def loop_delay_p99_ms(_: Bench, new: int = 256) -> Figure:
+async def loop_delay_p99_ms(_: Bench, new: int = 256, model: str = MODEL) -> Figure:
     """How late the event loop is while eight candidates are drawn, looked at every millisecond."""
-    folder = await random_model(MODEL)
+    folder = await random_model(model)
     async with arm("ocils", ours(folder)) as own:
         await own.ask("ocils", prompt=PROMPT, rows=8, new=2)
         answer = await own.ask("loop", prompt=1024, rows=8, new=new)
     late = sorted(msgspec.convert(answer["late"], list[float]))
     value = round(late[int(len(late) * _LATE)] * 1000, 2)
     conditions: dict[str, object] = {
-        "model": MODEL,
+        "model": model,
         "prompt": 1024,
         "rows": 8,
         "looks": len(late),
@@ -118,9 +118,9 @@ async def loop_delay_p99_ms(_: Bench, new: int = 256) -> Figure:
     return Figure("loop_delay_p99_ms", value, "ms", "lower", conditions)
 
 
-async def cancel_silence_ms(_: Bench, rounds: int = 7) -> Figure:
+async def cancel_silence_ms(_: Bench, rounds: int = 7, model: str = MODEL) -> Figure:
     """From cancel until the model's thread has nothing to do, less the time that a token takes."""
-    folder = await random_model(MODEL)
+    folder = await random_model(model)
     silences, tokens = [], []
     async with arm("ocils", ours(folder)) as own:
         await own.ask("ocils", prompt=PROMPT, rows=8, new=2)
@@ -130,7 +130,7 @@ async def cancel_silence_ms(_: Bench, rounds: int = 7) -> Figure:
             tokens.append(float(str(answer["token"])))
     silence, token = statistics.median(silences), statistics.median(tokens)
     conditions: dict[str, object] = {
-        "model": MODEL,
+        "model": model,
         "rows": 8,
         "rounds": rounds,
         "a_token_ms": round(token * 1000, 1),
@@ -140,9 +140,9 @@ async def cancel_silence_ms(_: Bench, rounds: int = 7) -> Figure:
     return Figure("cancel_silence_ms", round(silence * 1000, 1), "ms", "lower", conditions)
 
 
-async def gpu_roofline_b1(_: Bench, rounds: int = 5) -> Figure:
+async def gpu_roofline_b1(_: Bench, rounds: int = 5, model: str = "1.5B") -> Figure:
     """Tokens a second of one candidate on a GPU over what reading the weights once each would allow."""
-    folder = await random_model("1.5B")
+    folder = await random_model(model)
     async with arm("ocils", ours(folder)) as own:
         place = await own.ask("hardware")
         if place["device"] != "cuda" or not place["bytes_per_second"]:

@@ -22,19 +22,17 @@ PYTHON = Path(".tools", "convert", "bin", "python")
 PROGRAM = Path("tests", "bench", "arms", "with_transformers.py")
 
 
-async def tokens_over_transformers_b1(bench: Bench, rounds: int = 3) -> Figure:
+async def tokens_over_transformers_b1(bench: Bench, rounds: int = 3, model: str = MODEL) -> Figure:
     """One candidate through ocils over transformers, in whichever type that is faster."""
-    return await _over_transformers("tokens_over_transformers_b1", bench, 1, rounds)
+    return await _over_transformers("tokens_over_transformers_b1", bench, 1, rounds, model)
 
 
-async def tokens_over_transformers_b8(bench: Bench, rounds: int = 3) -> Figure:
+async def tokens_over_transformers_b8(bench: Bench, rounds: int = 3, model: str = MODEL) -> Figure:
     """Eight candidates through ocils over transformers, in whichever type that is faster."""
-    return await _over_transformers("tokens_over_transformers_b8", bench, 8, rounds)
+    return await _over_transformers("tokens_over_transformers_b8", bench, 8, rounds, model)
 
 
-async def _over_transformers(
-    name: str, bench: Bench, rows: int, rounds: int, model: str = MODEL
-) -> Figure:
+async def _over_transformers(name: str, bench: Bench, rows: int, rounds: int, model: str) -> Figure:
     folder = await random_model(model)
     command = transformers_arm(bench.checkout, folder)
     async with AsyncExitStack() as arms:

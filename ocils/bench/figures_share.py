@@ -29,8 +29,6 @@ from ocils.ports import Ports
 from ocils.refine.loop import refine
 from ocils.source.target import SourceTree, locate
 
-_TEXTS = 24
-
 
 async def judging_share(
     bench: Bench, turns: int = 3, tokens: int = 160, model: str = "0.5B"
@@ -46,7 +44,7 @@ async def judging_share(
 
 async def _share(bench: Bench, turns: int, tokens: int) -> Figure:
     workspace, clean, ports = await bench.workspace("kitty")
-    mutant, texts = await _subject(clean, ports)
+    mutant, texts = await _subject(clean, ports, 8 * turns)
     document = clean.document(mutant.path)
     assert document is not None, "a mutant is of a file of its snapshot"
     broken = apply_edits(document, (mutant.edit,))
@@ -86,14 +84,14 @@ async def _share(bench: Bench, turns: int, tokens: int) -> Figure:
     )
 
 
-async def _subject(clean: Snapshot, ports: Ports) -> tuple[Mutant, list[str]]:
-    """Return a bug that the tests catch, and rewrites of its function that all still have it."""
+async def _subject(clean: Snapshot, ports: Ports, count: int) -> tuple[Mutant, list[str]]:
+    """Return a bug that the tests catch, and so many rewrites of its function that still have it."""
     everything = mutants_of(clean)
     offered = spread(everything, len(everything), 0)
     async with aclosing(keep_caught(offered, clean, ports.sandbox, CancelToken())) as found:
         async for caught in found:
             texts = list(_rewrites(clean, caught.mutant, everything))
-            if len(texts) >= _TEXTS:
+            if len(texts) >= count:
                 return caught.mutant, texts
     raise UsageError("the project has no function with enough mutants")
 
