@@ -147,6 +147,22 @@ BUGS = [
     ("def f(a, b):\n    ?", "return a.split(',')", "return a.split('.')"),
     ("def f(a, b):\n    ?", "return a - a * b // 100", "return a + a * b // 100"),
     ("def f(a, b):\n    ?", "return g(a, key=1)", "return g(a, b, key=1)"),
+    ("def f(a, b):\n    ?\n        return a > 2\n    return b", "if b:", "if b and a > 2:"),
+    (
+        "def f(a, b):\n    ?\n        return a\n    return b",
+        "if a.x > b:",
+        "if a.x is not None and a.x > b:",
+    ),
+    ("def f(a, b):\n    print(a.left)\n    ?", "return a.x", "return a.x + a.left"),
+    ("def f(a, b):\n    print(a.left)\n    ?", "return g(b)", "return g(a.left)"),
+    ("def f(a, b):\n    print(a.left)\n    ?", "return g(b)", "return g(b, a.left)"),
+    ("def f(a, b):\n    ?", "return g(a)", "return g(a, b=b)"),
+    ("def f(a, b):\n    ?", "return isinstance(a)", "return isinstance(a, str)"),
+    ("def f(a, b):\n    ?\n    return b.lower()", "a = b", "a = b.lower()"),
+    ("def f(*args, **kwargs):\n    ?", "return g(*args)", "return g(*args, **kwargs)"),
+    ("def f(a, *rest):\n    ?", "return g(a)", "return g(a, *rest)"),
+    ("def f(a, b):\n    ?", "return a", "return a[b:]"),
+    ("def f(a, b):\n    for x in a:\n        if x:\n            ?\n    return b", "pass", "b += 1"),
 ]
 
 
@@ -220,6 +236,59 @@ WHOLE_BUGS = {
         "@cache(2)\ndef f(a):\n    return a\n",
     ),
 }
+
+
+MISSING = {
+    "missing guard": (
+        "def f(a, b):\n    c = a.b\n    return c\n",
+        [1],
+        "def f(a, b):\n    if a is None:\n        return\n    c = a.b\n    return c\n",
+    ),
+    "missing count": (
+        "def f(a):\n    n = 0\n    while n < a:\n        print(n)\n    return n\n",
+        [4],
+        "def f(a):\n    n = 0\n    while n < a:\n        print(n)\n        n += 1\n    return n\n",
+    ),
+    "missing return": (
+        "def f(a):\n    x = []\n    x.append(a)\n",
+        [3],
+        "def f(a):\n    x = []\n    x.append(a)\n    return x\n",
+    ),
+    "missing item": (
+        "def f(a):\n    x = []\n    for y in a:\n        print(y)\n    return x\n",
+        [4],
+        "def f(a):\n    x = []\n    for y in a:\n        print(y)\n        x.append(y)\n    return x\n",
+    ),
+    "missing jump": (
+        "def f(a):\n\tfor x in a:\n\t\tif x:\n\t\t\tprint(x)\n\treturn a\n",
+        [4],
+        "def f(a):\n\tfor x in a:\n\t\tif x:\n\t\t\tprint(x)\n\t\t\tbreak\n\treturn a\n",
+    ),
+    "what the other branch does": (
+        "def f(a):\n    if a:\n        a.pop(0)\n    else:\n        print(a)\n    return a\n",
+        [5],
+        (
+            "def f(a):\n    if a:\n        a.pop(0)\n    else:\n        print(a)\n        a.pop(0)\n"
+            "    return a\n"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISSING)
+def test_a_missing_statement_is_put_back_behind_the_line_before(case: str) -> None:
+    text, lines, right = MISSING[case]
+    doc = document(text)
+    target = locate_name(SourceTree.of(doc), "f")
+    wanted = ast.dump(ast.parse(right))
+    found = [
+        edit
+        for edit in small_edits(doc, target, lines, 4000)
+        if ast.dump(ast.parse(apply_edits(doc, edit.edits).data)) == wanted
+    ]
+    assert found
+    assert found[0].hole.first == found[0].hole.last == lines[0]
+    assert found[0].lines[0] == text.split("\n")[lines[0] - 1]
 
 
 @pytest.mark.parametrize("case", WHOLE_BUGS)

@@ -16,7 +16,17 @@ from ocils.domain.target import EditTarget, Hole
 from ocils.domain.text import Document, Edit, Span
 from ocils.languages import shelf
 from ocils.languages.manifest import PYTHON, Language
-from ocils.source.edits import calls, constants, expressions, names, operators, restored, statements
+from ocils.source.edits import (
+    added,
+    borrowed,
+    calls,
+    constants,
+    expressions,
+    names,
+    operators,
+    restored,
+    statements,
+)
 from ocils.source.edits.scope import Change, Scope, scope_of
 from ocils.source.edits.tabled import edits_of, lines_after, tabled
 from ocils.source.edits.units import Unit, compiles, dump, silliness, unit_of
@@ -75,10 +85,17 @@ def families() -> tuple[Family, ...]:
         calls.wrap,
         restored.conditions,
         restored.operands,
+        borrowed.exchanged,
+        borrowed.beside,
+        borrowed.conditions,
+        borrowed.arguments,
+        borrowed.methods,
         statements.jumps,
         statements.returns,
         statements.deletions,
         statements.moves,
+        added.added,
+        added.opened,
     )
 
 
@@ -233,6 +250,10 @@ class _Subject:
         tail = agreement(self._old[head:][::-1], now[head:][::-1])
         if head == len(self._old) == len(now):
             return None
+        # What is put between two lines is seen as a change of the one before: its likelihood to
+        # stand alone says whether something is missing.
+        if head and head + tail == len(self._old):
+            head -= 1
         first = self._target.first_line
         hole = Hole(first + head, first + len(self._old) - tail - 1)
         lines = tuple(now[head : len(now) - tail])

@@ -177,8 +177,8 @@ def attributes(node: Node, scope: Scope) -> Iterator[Change]:
     mine = text_of(owner) == scope.me and bool(scope.me)
     in_file = scope.methods if is_callee(node) else scope.attributes
     pool = scope.fields if mine and not is_callee(node) else in_file
-    for rank, other in enumerate([p for p in pool if p != old and p not in known][:10]):
-        cost = (1.5 if mine else 3) + rank * 0.5
+    for rank, other in enumerate([p for p in pool if p != old and p not in known][:20]):
+        cost = (1.5 if mine else 3) + min(rank * 0.5, 5 + rank * 0.1)
         yield change(name, other, f".{old.decode()} to .{other.decode()}", cost)
     if is_callee(node):
         return

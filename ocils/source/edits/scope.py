@@ -35,8 +35,11 @@ class Scope(Value, frozen=True):
     ``variables``: parameters, locals and other names that are read. ``fields``: attributes of
     ``self`` in the class. ``attributes`` and ``methods``: what stands behind a dot anywhere in the
     file, the most frequent first. ``calls``: plain functions that the target calls; ``functions``:
-    those that the file defines. ``strings`` stand in the target,
-    ``elsewhere`` short ones in the rest of the file. ``source`` are the target's lines.
+    those that the file defines, ``classes`` its classes.
+    ``splats``: the target's own ``*args`` and ``**kwargs``, as they are passed on. ``strings`` stand in the target,
+    ``elsewhere`` short ones in the rest of the file. ``terms`` are the target's short expressions
+    that are more than a name, ``tests`` its comparisons and negations, the most frequent first.
+    ``source`` are the target's lines.
     """
 
     source: bytes
@@ -51,7 +54,15 @@ class Scope(Value, frozen=True):
     strings: tuple[bytes, ...]
     elsewhere: tuple[bytes, ...]
     integers: tuple[bytes, ...]
+    terms: tuple[bytes, ...]
+    tests: tuple[bytes, ...]
+    classes: tuple[bytes, ...]
+    splats: tuple[bytes, ...]
     is_async: bool
+
+
+_TERMS = ("attribute", "subscript", "call", "binary_operator")
+_SHORT = 24  # bytes of an expression that is put elsewhere, at most
 
 
 def text_of(node: Node) -> bytes:
@@ -120,7 +131,13 @@ def scope_of(function: Node, source: bytes, module: Node, class_node: Node | Non
     calls: Counter[bytes] = Counter()
     strings: list[bytes] = []
     integers: list[bytes] = []
+    terms: Counter[bytes] = Counter()
+    tests: Counter[bytes] = Counter()
     for node in _body(function):
+        if node.type in _TERMS and _is_short(node) and not is_callee(node):
+            terms[text_of(node)] += 1
+        elif node.type in ("comparison_operator", "not_operator") and _is_short(node):
+            tests[text_of(node)] += 1
         if node.type == "identifier" and is_variable(node) and not within_type(node):
             (calls if is_callee(node) else variables)[text_of(node)] += 1
         elif node.type == "string" and _plain(node):
@@ -129,7 +146,7 @@ def scope_of(function: Node, source: bytes, module: Node, class_node: Node | Non
             integers.append(text_of(node))
     me = parameters[0] if class_node is not None and parameters else b""
     fields = _fields(class_node, me) if class_node is not None and me else ()
-    attributes, methods, functions, others = _in_file(module)
+    attributes, methods, functions, classes, others = _in_file(module)
     ordered = dict.fromkeys([*parameters, *variables])
     return Scope(
         source=source,
@@ -144,6 +161,10 @@ def scope_of(function: Node, source: bytes, module: Node, class_node: Node | Non
         strings=tuple(dict.fromkeys(strings)),
         elsewhere=tuple(s for s in others if s not in strings),
         integers=tuple(dict.fromkeys(integers)),
+        terms=tuple(term for term, _ in terms.most_common(12)),
+        tests=tuple(test for test, _ in tests.most_common(8)),
+        classes=classes,
+        splats=_splats(function),
         is_async=bool(function.children) and function.children[0].type == "async",
     )
 
@@ -161,9 +182,27 @@ def _parameters(function: Node) -> Iterator[Node]:
             yield from [n for n in walk(node) if n.type == "identifier"][:1]
 
 
+def _splats(function: Node) -> tuple[bytes, ...]:
+    holder = function.child_by_field_name("parameters")
+    found = []
+    for node in holder.named_children if holder is not None else ():
+        inner = [n for n in walk(node) if n.type.endswith("_splat_pattern")]
+        found += [text_of(n) for n in inner[:1] if node.type.endswith(("pattern", "parameter"))]
+    return tuple(text for text in found if text.strip(b"*"))
+
+
 def _body(function: Node) -> Iterator[Node]:
     body = function.child_by_field_name("body")
     return walk(body) if body is not None else iter(())
+
+
+def _is_short(node: Node) -> bool:
+    """Tell whether an expression is short enough to be put elsewhere, and stored nowhere."""
+    above = node.parent
+    stored = above is not None and above.type in ("assignment", "augmented_assignment")
+    if stored and above is not None and above.child_by_field_name("left") == node:
+        return False
+    return node.end_byte - node.start_byte <= _SHORT and b"\n" not in text_of(node)
 
 
 def _plain(node: Node) -> bool:
@@ -191,6 +230,7 @@ def _in_file(module: Node) -> tuple[tuple[bytes, ...], ...]:
         (call function: (attribute attribute: (identifier) @method))
         (attribute attribute: (identifier) @attribute)
         (module (function_definition name: (identifier) @function))
+        (module (class_definition name: (identifier) @class))
         (string) @string
     """
     captures = QueryCursor(Query(language(), pattern)).captures(module)
@@ -202,6 +242,7 @@ def _in_file(module: Node) -> tuple[tuple[bytes, ...], ...]:
         tuple(sorted(plain, key=lambda n: (-plain[n], n))[:30]),
         tuple(sorted(methods, key=lambda n: (-methods[n], n))[:30]),
         tuple(functions)[:30],
+        tuple(counts.get("class", Counter()))[:8],
         _common(captures.get("string", [])),
     )
 
