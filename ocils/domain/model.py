@@ -178,9 +178,10 @@ class Chat(Value, frozen=True, tag=True):
 
 
 class Infill(Value, frozen=True, tag=True):
-    """A hole to fill: what stands before and behind it, and what stood in it (empty: not shown).
+    """A hole to fill: what stands before and behind it, and what stood in it (empty: not to be shown).
 
-    The texts are in the manifest's ``form``. ``max_lines`` ends a reply after that many lines.
+    The texts are in the manifest's ``form``. Only a model with a token for it is shown ``was``; an
+    edit's likelihood is compared with it for any. ``max_lines`` ends a reply after that many lines.
     """
 
     prefix: str

@@ -42,9 +42,10 @@ def render(
     first = hole.first - context.target.first_line
     last = hole.last - context.target.first_line + 1
     head, old, tail = lines[:first], lines[first:last], lines[last:]
-    was = _join(old, form.form) if show_was and form.was else ""
+    # A model without a token for it is not shown the old text, but an edit's gain is over it.
+    was = _join(old, form.form) if show_was else ""
     left = (min(limit, manifest.context) if limit else manifest.context) - room - _SPECIALS
-    left -= count_tokens(was)
+    left -= count_tokens(was) if form.was else 0
     head, tail = _fit(head, tail, left, lambda line: count_tokens("\n" + line))
     prefix, suffix = _join(head, form.form), _join(tail, form.form)
     if form.form == "text":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ocils.domain.errors import Unsupported
 from ocils.domain.model import InfillFormat, Manifest
@@ -51,7 +53,32 @@ def test_the_old_text_is_left_out_on_request_and_for_an_insertion() -> None:
 def test_text_form_splits_at_line_borders() -> None:
     prompt = infill.render(context(), Hole(12, 13), TEXT, words, room=10)
     assert (prompt.prefix, prompt.suffix) == ("def f(a):\n", "\n    return c")
-    assert prompt.was == ""
+
+
+def test_what_stood_in_the_hole_is_there_for_any_model_to_be_compared_with() -> None:
+    """A model that has no token for the old text is not shown it, but an edit's gain is over it."""
+    lines = ("    b = a + 1", "    c = b")
+    prompt = infill.render(context(), Hole(12, 13), TEXT, words, room=10)
+    assert prompt.was == infill.middle(lines, TEXT) == "\n".join(lines)
+    assert prompt.prefix + prompt.was + prompt.suffix == SOURCE
+
+
+@given(
+    st.lists(st.sampled_from(["    x = 1", "", "    if x:", "        y = 2"]), max_size=12),
+    st.data(),
+)
+def test_the_pieces_are_the_source(body: list[str], data: st.DataObject) -> None:
+    lines = ["def f():", *body, "    return x"]
+    first = data.draw(st.integers(0, len(lines) - 1))
+    last = data.draw(st.integers(first, len(lines) - 1))
+    whole = context("\n".join(lines), first=1)
+    for manifest in (TEXT, LINES):
+        prompt = infill.render(whole, Hole(first + 1, last + 1), manifest, words, room=10)
+        joined = prompt.prefix + prompt.was + prompt.suffix
+        assert joined.removeprefix("\n") == "\n".join(lines)
+        # A blank line at the hole's beginning may be lost: it means nothing.
+        kept = [line for line in infill.lines_of(prompt.was) if line]
+        assert kept == [line for line in lines[first : last + 1] if line]
 
 
 def test_a_hole_of_everything_has_nothing_around_it() -> None:
