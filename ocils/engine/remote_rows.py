@@ -27,7 +27,8 @@ class Rows:
         ends = (*self.stops, *((infill.end,) if infill and isinstance(prompt, Infill) else ()))
         max_lines = prompt.max_lines if isinstance(prompt, Infill) else 0
         leading = infill is not None and infill.form == "lines"
-        self._rows = [_Row(number, ends, max_lines, leading) for number in range(count)]
+        tail = prompt.old_tail if isinstance(prompt, Chat) else ""
+        self._rows = [_Row(number, ends, max_lines, leading, tail) for number in range(count)]
 
     @property
     def seen(self) -> int:
@@ -65,9 +66,11 @@ class Rows:
 class _Row:
     """One row; its stop rules are those of a model in this process, with pieces for tokens."""
 
-    def __init__(self, number: int, stops: tuple[str, ...], max_lines: int, leading: bool) -> None:
+    def __init__(
+        self, number: int, stops: tuple[str, ...], max_lines: int, leading: bool, old_tail: str
+    ) -> None:
         self._pieces: list[str] = []
-        self._row = Row(number, self._text, stops, max_lines, leading)
+        self._row = Row(number, self._text, stops, max_lines, leading, old_tail)
         self._told = True
         self.size = 0
         self.seen = False

@@ -23,16 +23,24 @@ async def judge_all(
     """Yield each candidate as it starts and as it is judged, ``width`` at a time.
 
     Candidates are pulled one by one as workers get free, so that generation overlaps judging.
-    Closing the iterator cancels what is under way. An error of the source or the judge is raised
-    here, once the workers are stopped.
+    Closing the iterator cancels what is under way. An error of the judge stops the workers and is
+    raised here; one of the source is, once what was pulled before is judged.
     """
     steps: asyncio.Queue[Step | None] = asyncio.Queue()
     pull = asyncio.Lock()
+    failed: list[Exception] = []
 
     async def work() -> None:
         while True:
             async with pull:
-                candidate = await anext(candidates, None)
+                if failed:
+                    return
+                try:
+                    candidate = await anext(candidates, None)
+                except Exception as error:
+                    # What is with the judge already is worth waiting for.
+                    failed.append(error)
+                    return
             if candidate is None:
                 return
             steps.put_nowait(candidate)
@@ -46,6 +54,9 @@ async def judge_all(
         except ExceptionGroup as several:
             # The first error is the one to act on; the others are mostly its consequences.
             raise several.exceptions[0] from several
+        else:
+            if failed:
+                raise failed[0]
         finally:
             steps.put_nowait(None)
 

@@ -129,6 +129,21 @@ async def test_a_conversation_with_an_opening_is_gone_on_with() -> None:
     assert reply.logprob < 0, "an estimate, where none is told"
 
 
+async def test_a_reply_that_came_back_to_the_old_text_is_hung_up_on() -> None:
+    tail = "    total = first + second\n    return total\n    # the end\n"
+
+    async def back(request: Request, writer: asyncio.StreamWriter) -> None:
+        said = [talk("    first = 1\n"), talk("    total = first + second\n    return total\n")]
+        writer.write(events(*said, done=False))
+        await forever(request, writer)
+
+    chat = Chat(TALK.messages, opening="def f():\n", old_tail=tail)
+    async with serving(back) as server, engine_on(server) as engine:
+        (reply,) = await drawn(engine, chat)
+        await server.hung_up.wait()
+    assert (reply.text, reply.finish) == ("    first = 1\n" + tail, "stop")
+
+
 async def test_an_answer_in_one_piece_is_an_answer() -> None:
     said = {"choices": [{"index": 0, "message": {"content": "hello"}, "finish_reason": "stop"}]}
     async with serving(whole(said)) as server, engine_on(server) as engine:

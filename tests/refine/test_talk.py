@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from ocils.domain.cancel import CancelToken
+from ocils.domain.errors import ModelUnavailable
 from ocils.domain.events import Finished, TurnStarted
 from ocils.domain.judging import CaseResult, Failed, TestId
-from ocils.domain.model import Chat
-from ocils.domain.session import Feedback, Limits
+from ocils.domain.model import Chat, Prompt, Reply, Sampling
+from ocils.domain.session import Feedback, Limits, Session
 from ocils.domain.target import Context, EditTarget, Excerpt
 from ocils.domain.text import Span
 from ocils.engine.ct2 import CTranslate2Engine
+from ocils.engine.scripted import ScriptedEngine
 from ocils.engine.store import ModelFolder, find
 from ocils.ports import Ports
 from ocils.prompt import chat, fitted
@@ -124,6 +128,42 @@ async def test_a_model_that_did_not_learn_the_language_is_not_asked() -> None:
     end = end_of(await events_of(scene))
     assert scene.engine.asked == ()
     assert "did not learn Python" in end.message
+
+
+class Failing(ScriptedEngine):
+    """Says what its script holds, and then its server is gone."""
+
+    async def generate(
+        self, prompt: Prompt, sampling: Sampling, cancel: CancelToken
+    ) -> AsyncGenerator[Reply, None]:
+        async for reply in super().generate(prompt, sampling, cancel):
+            yield reply
+        raise ModelUnavailable("the server broke off its answer")
+
+
+async def test_a_model_that_fails_does_not_take_back_what_was_found() -> None:
+    scene = Scene()
+    scene.engine = Failing(CHATTY, [[f"```python\n{RIGHT}```"]])
+    assert end_of(await events_of(scene)).outcome == "green"
+
+
+async def test_a_model_that_fails_ends_the_search_with_its_reason_and_a_record() -> None:
+    class Kept:
+        def __init__(self) -> None:
+            self.sessions: list[Session] = []
+
+        def record(self, session: Session) -> None:
+            self.sessions.append(session)
+
+    scene, kept = Scene(), Kept()
+    engine = Failing(CHATTY, [["```python\ndef clamp(x, low, high):\n    return x\n```"]])
+    ports = Ports(engine, scene.sandbox, kept)
+    with pytest.raises(ModelUnavailable, match="broke off"):
+        async for _ in refine(scene.session, scene.snapshot, ports, CancelToken()):
+            pass
+    (session,) = kept.sessions
+    assert len(session.turns[0].judged) <= 1
+    assert [t for t in asyncio.all_tasks() if t is not asyncio.current_task()] == []
 
 
 @pytest.fixture
