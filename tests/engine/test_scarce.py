@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -130,3 +131,23 @@ async def test_states_are_told_in_order(make: Make) -> None:
         Ready(),
         Unloaded(),
     ]
+
+
+async def test_equal_gpus_share_a_turn(small_model: ModelFolder) -> None:
+    two = msgspec.structs.replace(
+        MACHINE, gpus=tuple(msgspec.structs.replace(MACHINE.gpus[0], index=n) for n in (0, 1))
+    )
+    scarce = ScarceLibrary({("cuda", "int8_bfloat16"): 4})
+    native = Native(
+        small_model,
+        Want(device="cuda"),
+        hardware=lambda: two,
+        library=lambda: scarce,
+    )
+    engine = CTranslate2Engine(small_model, native=native)
+    try:
+        # Eight at once fit on none of them, four do.
+        assert sorted(reply.row for reply in await rows(engine)) == list(range(8))
+        assert (native.layout.index, native.layout.news) == ((0, 1), "")
+    finally:
+        await engine.close()

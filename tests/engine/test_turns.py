@@ -160,3 +160,15 @@ async def test_one_session_ending_leaves_the_other_alone(
     stop.cancel()
     assert await asyncio.wait_for(one, 60) == []
     assert len(await asyncio.wait_for(other, 60)) == 4
+
+
+async def test_drawing_goes_on_while_nobody_reads(
+    kept: tuple[CTranslate2Engine, Native],
+) -> None:
+    """So judging the first reply does not hold up the others."""
+    engine, _ = kept
+    stream = engine.generate(ask("a" * 20), Sampling(6, 10), CancelToken())
+    first = await anext(stream)
+    await asyncio.wrap_future(engine.thread.submit(lambda _: None))  # behind the drawing
+    rest = [each async for each in stream]
+    assert sorted([first.row, *(each.row for each in rest)]) == list(range(6))
