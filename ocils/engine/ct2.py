@@ -17,8 +17,8 @@ from ocils.domain.errors import EnvironmentProblem, OcilsError
 from ocils.domain.model import Chat, Infill, Manifest, Message, Prompt, Reply, Sampling
 from ocils.domain.model_state import Failed, ModelState
 from ocils.engine.drawing import Drawing
-from ocils.engine.layout import Want
-from ocils.engine.native import Native, out_of_memory
+from ocils.engine.memory import Want, out_of_memory
+from ocils.engine.native import Native
 from ocils.engine.scoring import score
 from ocils.engine.screening import Screened, screen
 from ocils.engine.steady import steady_prefix

@@ -207,10 +207,3 @@ def _text(path: Path) -> str:
         return path.read_text(errors="replace")
     except OSError:
         return ""
-
-
-def cuda_devices() -> int:
-    """Return how many CUDA devices CTranslate2 can use; 0 without a driver or its libraries."""
-    import ctranslate2  # type: ignore[import-untyped]  # it ships no types
-
-    return int(ctranslate2.get_cuda_device_count())

@@ -10,48 +10,30 @@ says why).
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import msgspec
 
 from ocils.domain.base import Value
 from ocils.domain.model import Manifest
-from ocils.domain.shape import COMPUTE_TYPES, GIB, cache_bytes_per_token, weight_bytes
+from ocils.domain.shape import GIB
 from ocils.engine.hardware import Gpu, Hardware
+from ocils.engine.memory import MIB, RESERVE, Want, cache_in, room_in, rows_in, weights_in
 
-MIB = 1024 * 1024
 SMALL = 64 * MIB
-_RESERVE = {"cpu": 512 * MIB, "cuda": 1024 * MIB}
-"""Beside weights and cache: activations of a prefill, logits, the runtime itself."""
 _NOT_SHARED_OUT = (
     "the model fits none of the GPUs alone; CTranslate2 shares a model out over several only with "
     "one process a GPU, started by mpirun (libmpi.so.40, libnccl.so.2), which an editor cannot do: "
     "serve such a model with a server of its own and name it in your settings"
 )
-_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 _INT8 = ("int8_bfloat16", "int8_float16", "int8")
-
-
-class Want(Value, frozen=True):
-    """What is asked of a layout: ``tokens`` of prompt and reply, ``rows`` candidates at once.
-
-    ``device``, ``compute_type`` and ``threads`` are the user's, "auto" and 0 leave them to us.
-    ``weights`` is the size of the model's file in bytes, for a model that says nothing else.
-    """
-
-    tokens: int = 2048
-    rows: int = 8
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    compute_type: str = "auto"
-    threads: int = 0
-    weights: int = 0
 
 
 class Layout(Value, frozen=True):
     """Where and how a model runs; ``replicas`` × ``threads`` CPU threads share one set of weights.
 
     ``rows`` candidates of the wanted length fit at once; 0 says that not even the weights do.
+    ``room`` is how many tokens all candidates of a GPU may have together; 0 where nobody counts.
     ``index`` are the GPUs, one replica each. ``why`` are sentences for the user, the choice first;
     ``news`` is what memory forced upon us since, empty when all is as planned.
     """
@@ -62,6 +44,7 @@ class Layout(Value, frozen=True):
     compute_type: str = "auto"
     index: tuple[int, ...] = (0,)
     rows: int = 8
+    room: int = 0
     why: tuple[str, ...] = ()
     news: str = ""
 
@@ -76,7 +59,7 @@ def choose(hardware: Hardware, manifest: Manifest, want: Want) -> Layout:
         # parameters, two cores), and such a model answers before a GPU is warm.
         kind = _cpu_type(want)
         said = f"CPU, {threads} × 1 thread, {kind}: the model is small"
-        rows = _rows(manifest, want, kind, hardware.cpu.free, "cpu")
+        rows = rows_in(manifest, want, kind, hardware.cpu.free, "cpu")
         return Layout("cpu", threads, 1, kind, rows=max(1, rows), why=(said,))
     if want.device != "cpu":
         if (found := _on_gpus(hardware, manifest, want, threads)) is not None:
@@ -104,7 +87,7 @@ def after_out_of_memory(
         smaller = [
             kind
             for kind in (_types_of(gpu, "auto") if gpu else ())
-            if _weights(manifest, want, kind) < _weights(manifest, want, layout.compute_type)
+            if weights_in(manifest, want, kind) < weights_in(manifest, want, layout.compute_type)
         ]
         if smaller:
             said = f"out of memory: {smaller[-1]} instead of {layout.compute_type}"
@@ -126,18 +109,13 @@ def without_gpu(hardware: Hardware, manifest: Manifest, want: Want, said: str) -
 
 def rows_that_fit(free: int, manifest: Manifest, want: Want, layout: Layout) -> int:
     """Return how many candidates of ``want.tokens`` fit into ``free`` bytes beside loaded weights."""
-    row = want.tokens * _cache(manifest, want, layout.compute_type, layout.device)
-    return max(1, (free - _RESERVE[layout.device] // 2) // max(1, row))
-
-
-def cache_bytes(manifest: Manifest, want: Want, layout: Layout) -> int:
-    """Return what one token of one candidate takes, in bytes."""
-    return _cache(manifest, want, layout.compute_type, layout.device)
+    row = want.tokens * cache_in(manifest, want, layout.compute_type, layout.device)
+    return max(1, (free - RESERVE[layout.device] // 2) // max(1, row))
 
 
 def weights_of(manifest: Manifest, layout: Layout) -> int:
     """Return what the weights take where the model runs, in bytes."""
-    return _weights(manifest, Want(), layout.compute_type)
+    return weights_in(manifest, Want(), layout.compute_type)
 
 
 def advice_for(hardware: Hardware, manifest: Manifest, want: Want) -> tuple[str, ...]:
@@ -153,14 +131,16 @@ def _on_gpus(hardware: Hardware, manifest: Manifest, want: Want, threads: int) -
     best: tuple[tuple[int, int, int, int], Layout] | None = None
     for gpu in hardware.gpus:
         for place, kind in enumerate(_types_of(gpu, want.compute_type)):
-            rows = _rows(manifest, want, kind, gpu.free, "cuda")
+            rows = rows_in(manifest, want, kind, gpu.free, "cuda")
             if rows < 1:
                 continue
             # All candidates at once count first, then the better type, then room to spare.
             key = (min(rows, want.rows), -place, gpu.free, -gpu.index)
             if best is None or key > best[0]:
                 alike = _alike(hardware, gpu, manifest, want, kind)
-                best = (key, _gpu_layout(gpu, alike, kind, min(rows, want.rows), threads, want))
+                room = room_in(manifest, want, kind, gpu.free, "cuda")
+                made = _gpu_layout(gpu, alike, kind, min(rows, want.rows), threads, want)
+                best = (key, msgspec.structs.replace(made, room=room))
     return best[1] if best else None
 
 
@@ -173,9 +153,9 @@ def _alike(
         for each in hardware.gpus
         if each.index != gpu.index
         and each.capability == gpu.capability
-        and _rows(manifest, want, kind, each.free, "cuda") >= want.rows
+        and rows_in(manifest, want, kind, each.free, "cuda") >= want.rows
     ]
-    fits = _rows(manifest, want, kind, gpu.free, "cuda") >= want.rows
+    fits = rows_in(manifest, want, kind, gpu.free, "cuda") >= want.rows
     return (gpu.index, *others) if fits else (gpu.index,)
 
 
@@ -190,7 +170,7 @@ def _gpu_layout(
         )
     if want.compute_type not in ("auto", kind):
         said.append(f"{want.compute_type} cannot be had on this GPU")
-    return Layout("cuda", len(index), threads, kind, index, rows, tuple(said))
+    return Layout("cuda", len(index), threads, kind, index, rows, why=tuple(said))
 
 
 def _on_cpu(
@@ -198,19 +178,19 @@ def _on_cpu(
 ) -> Layout:
     kind = _cpu_type(want)
     free = hardware.cpu.free
-    rows = min(want.rows, _rows(manifest, want, kind, free, "cpu")) if free else want.rows
+    rows = min(want.rows, rows_in(manifest, want, kind, free, "cpu")) if free else want.rows
     if rows < 1 and kind != "int8":
-        kind, rows = "int8", min(want.rows, _rows(manifest, want, "int8", free, "cpu"))
+        kind, rows = "int8", min(want.rows, rows_in(manifest, want, "int8", free, "cpu"))
         notes += ("float32 does not fit into memory",)
     # One candidate is tried as long as the weights fit: the estimate of the rest is a cautious one.
-    if rows < 1 and _weights(manifest, want, kind) < free:
+    if rows < 1 and weights_in(manifest, want, kind) < free:
         rows = 1
     if want.compute_type not in ("auto", "int8", "float32", "int8_float32"):
         notes += (f"{want.compute_type} cannot be had on a CPU",)
     said = f"CPU ({hardware.cpu.isa}), {threads} threads, {kind}, {rows} candidates at once"
     if rows < 1:
         said = (
-            f"the model's weights take {_weights(manifest, want, kind) / GIB:.1f} GiB, "
+            f"the model's weights take {weights_in(manifest, want, kind) / GIB:.1f} GiB, "
             f"and {free / GIB:.1f} GiB of memory are free"
         )
     return Layout("cpu", 1, threads, kind, rows=max(0, rows), why=(said, *notes))
@@ -224,10 +204,10 @@ def _no_gpu(hardware: Hardware, manifest: Manifest, want: Want) -> str:
         return f"the GPU lacks cuBLAS 12: {hardware.lacking}"
     kind = min(
         (kind for gpu in hardware.gpus for kind in _types_of(gpu, want.compute_type)),
-        key=lambda kind: _weights(manifest, want, kind),
+        key=lambda kind: weights_in(manifest, want, kind),
     )
     most = max(gpu.free for gpu in hardware.gpus)
-    needed = _weights(manifest, want, kind) + _RESERVE["cuda"]
+    needed = weights_in(manifest, want, kind) + RESERVE["cuda"]
     return (
         f"no GPU has room: the model needs {needed / GIB:.1f} GiB in {kind}, "
         f"{most / GIB:.1f} GiB are free"
@@ -260,38 +240,6 @@ def _types_of(gpu: Gpu, wanted: str) -> tuple[str, ...]:
 
 def _cpu_type(want: Want) -> str:
     return "float32" if want.compute_type == "float32" else "int8"
-
-
-def _rows(manifest: Manifest, want: Want, kind: str, free: int, device: str) -> int:
-    left = free - _weights(manifest, want, kind) - _RESERVE[device]
-    return left // max(1, want.tokens * _cache(manifest, want, kind, device))
-
-
-def _weights(manifest: Manifest, want: Want, kind: str) -> int:
-    """Return what the weights take in a compute type, in bytes, from the best that is known."""
-    kind = {"int8_float32": "int8", "auto": "int8"}.get(kind, kind)
-    if manifest.shape is not None:
-        for each in COMPUTE_TYPES:
-            if each == kind:
-                return weight_bytes(manifest.shape, each)
-    if kind in manifest.memory:
-        return int(manifest.memory[kind] * GIB)
-    # A file of unknown type is taken to be int8, of which every weight takes a byte.
-    weights = manifest.parameters or want.weights
-    if manifest.memory:
-        known, size = next(iter(manifest.memory.items()))
-        weights = int(size * GIB) // _BYTES.get(known, 1)
-    return _BYTES.get(kind, 1) * weights
-
-
-def _cache(manifest: Manifest, want: Want, kind: str, device: str) -> int:
-    number = 2 if device == "cuda" and kind.endswith("float16") else 4
-    if manifest.shape is not None:
-        return cache_bytes_per_token(manifest.shape, number)
-    if manifest.cache_bytes_per_token:
-        return manifest.cache_bytes_per_token * number // 4
-    # Between 0.5 and 7 billion weights it is 8 to 10 bytes by their root.
-    return int(10 * math.sqrt(manifest.parameters or want.weights)) * number // 4
 
 
 def _again(layout: Layout, said: str, **changes: object) -> Layout:

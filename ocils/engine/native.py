@@ -18,23 +18,21 @@ import msgspec
 from ocils.domain.errors import EnvironmentProblem, ModelDamaged, OcilsError
 from ocils.domain.model_state import Failed, Loading, ModelState, Ready, Unloaded
 from ocils.engine import cuda
+from ocils.engine.allocator import tuned_libc
 from ocils.engine.growth import watch_growth
 from ocils.engine.hardware import Hardware, cpu_free, read_hardware
 from ocils.engine.layout import (
     SMALL,
     Layout,
-    Want,
     after_out_of_memory,
-    cache_bytes,
     choose,
     rows_that_fit,
     without_gpu,
 )
 from ocils.engine.library import Generator, Library, library
+from ocils.engine.memory import Want, cache_in, out_of_memory
 from ocils.engine.store import ModelFolder
 
-_M_MMAP_MAX = -4
-_M_TRIM_THRESHOLD = -1
 _PREFIXES = 512 * 1024 * 1024
 """What cached prefixes may take; one that is larger has it for itself."""
 _PREFIX_SHARE = 8  # one prefix takes no more than this part of the free memory
@@ -130,7 +128,7 @@ class Native:
         fit = self._most
         if layout.device == "cuda":
             # The runtime keeps what it once took, so what the driver calls free says little.
-            fit = min(fit, self._want.tokens * layout.rows // max(1, tokens))
+            fit = min(fit, layout.room // max(1, tokens)) if layout.room else fit
         elif not self.small and (free := cpu_free()):
             want = msgspec.structs.replace(self._want, tokens=tokens)
             fit = min(fit, rows_that_fit(free, self._manifest, want, layout))
@@ -144,7 +142,9 @@ class Native:
         if self.small or len(prefix) < 2:
             return False
         key = tuple(prefix)
-        size = len(key) * cache_bytes(self._manifest, self._want, self.layout)
+        size = len(key) * cache_in(
+            self._manifest, self._want, self.layout.compute_type, self.layout.device
+        )
         if key not in self._prefixes:
             if self.layout.device == "cpu" and size > cpu_free() // _PREFIX_SHARE > 0:
                 return False
@@ -222,7 +222,7 @@ class Native:
             while True:
                 try:
                     return self._tried(self.layout)
-                except (RuntimeError, ValueError, MemoryError, OSError) as error:
+                except (RuntimeError, ValueError, IndexError, MemoryError, OSError) as error:
                     if self.step_down(error):
                         continue
                     if self.layout.device == "cuda":
@@ -257,28 +257,6 @@ def fitted(want: Want, model: ModelFolder) -> Want:
     """Return ``want`` with what is known of the model: its size, and a context it has."""
     tokens = min(want.tokens, model.manifest.context)
     return msgspec.structs.replace(want, tokens=tokens, weights=_weights(model.folder))
-
-
-def tuned_libc() -> ctypes.CDLL | None:
-    """Keep large buffers on the heap: glibc would map and unmap them at every step (4 × slower)."""
-    if sys.platform != "linux":
-        return None
-    try:
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_MAX, 0)
-        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-        libc.malloc_trim  # noqa: B018 (musl has none; asking for it raises AttributeError)
-    except (OSError, AttributeError):
-        return None
-    return libc
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Say whether this is how CTranslate2 puts a want of memory."""
-    words = str(error).lower()
-    return isinstance(error, MemoryError) or any(
-        each in words for each in ("out of memory", "bad_alloc", "failed to allocate")
-    )
 
 
 def _failure(folder: Path, error: Exception) -> OcilsError:

@@ -22,7 +22,7 @@ from ocils.ports import Engine, Recorder, Sandbox
 from ocils.settings import UserSettings, sandbox_at
 
 if TYPE_CHECKING:
-    from ocils.engine.layout import Want
+    from ocils.engine.memory import Want
     from ocils.sandbox.packages.installer import WorkspacePackages
     from ocils.sandbox.runtime import Choice
 
@@ -51,7 +51,7 @@ def make_engine(
 
 def want_of(settings: UserSettings) -> Want:
     """Return what the user wishes of a model's place, and what a turn asks for."""
-    from ocils.engine.layout import Want
+    from ocils.engine.memory import Want
 
     mine = settings.model
     return Want(device=mine.device, compute_type=mine.compute_type, threads=mine.threads)

@@ -10,13 +10,13 @@ from ocils.domain.shape import GIB, Shape
 from ocils.engine.hardware import Cpu, Gpu, Hardware
 from ocils.engine.layout import (
     Layout,
-    Want,
     advice_for,
     after_out_of_memory,
     choose,
     rows_that_fit,
     without_gpu,
 )
+from ocils.engine.memory import Want
 
 CUBLAS = "/opt/libcublas.so.12"
 MIB = 1024 * 1024
@@ -205,6 +205,14 @@ def test_candidates_follow_from_free_memory() -> None:
     assert rows_that_fit(16 * GIB, SEVEN, want, layout) == 10
     assert rows_that_fit(1 * GIB, SEVEN, want, layout) == 1
     assert rows_that_fit(16 * GIB, SEVEN, Want(tokens=500), layout) > 30
+
+
+def test_a_large_gpu_has_room_for_more_than_was_asked() -> None:
+    """Where 8 of 2,048 tokens were planned, 32 short ones are one batch as well."""
+    layout = choose(H200, SEVEN, Want())
+    assert layout.rows == 8
+    assert layout.room > 32 * 1000
+    assert choose(CARD_8, HALF, Want()).room < layout.room
 
 
 def test_a_model_that_says_nothing_is_estimated_by_its_size() -> None:

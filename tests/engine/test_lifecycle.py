@@ -14,8 +14,9 @@ import pytest
 from ocils.domain.cancel import CancelToken
 from ocils.domain.model import Infill, Reply, Sampling
 from ocils.engine.ct2 import CTranslate2Engine
-from ocils.engine.hardware import cuda_devices
-from ocils.engine.layout import Layout, Want
+from ocils.engine.hardware import read_hardware
+from ocils.engine.layout import Layout
+from ocils.engine.memory import Want
 from ocils.engine.native import Native
 from ocils.engine.store import ModelFolder
 
@@ -112,7 +113,7 @@ def test_importing_the_engine_imports_no_library() -> None:
     assert ended.stdout.strip() == "[]"
 
 
-@pytest.mark.skipif(cuda_devices() > 0, reason="there is a GPU here, and it may work")
+@pytest.mark.skipif(bool(read_hardware().gpus), reason="there is a GPU here, and it may work")
 def test_a_gpu_that_does_not_work_is_given_up(
     small_model: ModelFolder, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -15,7 +15,7 @@ from ocils.domain.model import Infill, Reply, Sampling
 from ocils.domain.model_state import Failed, Loading, ModelState, Ready, Unloaded
 from ocils.engine.ct2 import CTranslate2Engine
 from ocils.engine.hardware import Cpu, Gpu, Hardware
-from ocils.engine.layout import Want
+from ocils.engine.memory import Want
 from ocils.engine.native import Native
 from ocils.engine.scarce import Room, ScarceLibrary
 from ocils.engine.store import ModelFolder

@@ -13,7 +13,7 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.model import Chat, Message, Reply, Sampling
 from ocils.domain.shape import Shape
 from ocils.engine.ct2 import CTranslate2Engine
-from ocils.engine.layout import Want
+from ocils.engine.memory import Want
 from ocils.engine.native import Native
 from ocils.engine.random_model import write_random_model
 from ocils.engine.steady import steady_prefix
