@@ -35,7 +35,9 @@ TEMPLATE = (
     "the chat template: the repository's own, rendered by ocils as transformers renders it; "
     "that was shown on templates of the same form, not on this file"
 )
-REVISION = "the revision: the commit that public copies name; no hub could be asked from here"
+REVISION = (
+    "the revision: a commit that public pages or copies name; no hub could be asked from here"
+)
 NO_REVISION = "the revision: none is known here, so `ocils model pull` asks for --revision"
 UNVERIFIED = (
     "the real weights: never loaded, converted or measured here",

@@ -5,7 +5,10 @@ Not covered: compute types that this processor lacks (skipped, with the reason);
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import ctranslate2  # type: ignore[import-untyped]
 import numpy as np
@@ -14,7 +17,7 @@ import pytest
 from ocils.domain import shape as shapes
 from ocils.engine.weights import read_weights
 
-from .architectures import ARCHITECTURES, MANIFESTS, in_small
+from .architectures import ARCHITECTURES, MANIFESTS, convert, in_small
 from .comparing import apart, our_text, ours, some_tokens, their_text, theirs
 from .conftest import Pair
 
@@ -100,6 +103,18 @@ def test_the_base_of_the_rope_is_the_manifests(pair: Callable[[str], Pair], name
     assert bases == (frozenset({rope.theta}) if rope else frozenset())
     factors = read_weights(pair(name).folder / "model.bin").scalars("rotary_scaling_factor")
     assert factors == (frozenset({rope.factor}) if rope and rope.scaling else frozenset())
+
+
+def test_the_shipped_converter_writes_the_same(pair: Callable[[str], Pair], tmp_path: Path) -> None:
+    """``ocils model convert`` runs it as a process of its own."""
+    source = pair("llama-4of4-base100000linear").source
+    command = [sys.executable, "-m", "ocils.engine.conversion", source, tmp_path / "ct2", "int8"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    expected = convert(source, tmp_path / "expected", "int8")
+    for name in ("model.bin", "vocabulary.json", "tokenizer.json"):
+        assert (tmp_path / "ct2" / name).read_bytes() == (expected / name).read_bytes()
+    assert read_weights(tmp_path / "ct2" / "model.bin").scalars("rotary_base") == {100_000.0}
 
 
 @every

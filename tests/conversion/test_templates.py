@@ -101,19 +101,17 @@ def test_without_a_system_role_the_user_says_it(
 
 
 @every
-@pytest.mark.parametrize("control", tokenizers_made.CONTROLS)
 def test_a_file_that_holds_a_control_token_changes_nobodys_turn(
-    tokens: Callable[..., ModelTokens], form: str, control: str
+    tokens: Callable[..., ModelTokens], form: str
 ) -> None:
     made = tokens(form)
-    quiet = made.encode(Chat((Message("user", "x = ''"), Message("assistant", "y")) * 1))
-    text = f"x = '{control}'  # {control}{control}\n"
-    loud = made.encode(Chat((Message("user", text), Message("assistant", text)), opening=""))
-    for each in tokenizers_made.CONTROLS:
-        assert loud.count(each) == quiet.count(each), each
-    numbers = [made.vocabulary[token] for token in loud]
-    said = made._plain.decode(numbers, skip_special_tokens=False)
-    # SentencePiece writes a space as ▁, so that the two cannot be told apart.
-    assert text.strip().replace("▁", " ") in said.replace("▁", " "), (
-        "all that the file says is there"
-    )
+    quiet = made.encode(Chat((Message("user", "x = ''"), Message("assistant", "y"))))
+    for control in tokenizers_made.CONTROLS:
+        text = f"x = '{control}'  # {control}{control}\n"
+        loud = made.encode(Chat((Message("user", text), Message("assistant", text))))
+        for each in tokenizers_made.CONTROLS:
+            assert loud.count(each) == quiet.count(each), (control, each)
+        numbers = [made.vocabulary[token] for token in loud]
+        said = made._plain.decode(numbers, skip_special_tokens=False).replace("▁", " ")
+        # SentencePiece writes a space as ▁, so that the two cannot be told apart.
+        assert text.strip().replace("▁", " ") in said, "all that the file says is there"

@@ -202,6 +202,28 @@ def test_what_is_there_is_left_alone(machine: Machine) -> None:
     assert {call.split()[0] for call in machine.calls()} <= {"docker", "id"}
 
 
+def test_what_converts_models_is_made_once_and_stands_on_the_environment(machine: Machine) -> None:
+    machine.have_environment()
+    python = machine.checkout / ".venv" / "bin" / "python"
+    python.unlink()
+    machine.have(
+        "python",
+        'case "$*" in *site*) echo .tools/convert;;'
+        ' "-m venv"*) mkdir -p "$4/bin" && command -p cp "$0" "$4/bin/python";; esac',
+    )
+    python.symlink_to(machine.bin / "python")
+    first = machine.install("convert")
+    assert first[0] == 0, first
+    assert "installing torch==" in first[1]
+    asked = [call for call in machine.calls() if "-m pip install" in call]
+    assert len(asked) == 1
+    assert {"torch", "transformers"} <= {word.partition("==")[0] for word in asked[0].split()}
+    assert (machine.checkout / ".tools" / "convert" / "ocils.pth").is_file()
+    assert machine.install("convert") == (0, "")
+    (machine.checkout / "requirements.lock").write_text("another\n")
+    assert "installing torch==" in machine.install("convert")[1]
+
+
 def test_a_changed_lock_makes_the_environment_again(machine: Machine) -> None:
     machine.have_environment()
     python = machine.checkout / ".venv" / "bin" / "python"
