@@ -108,7 +108,8 @@ def test_the_base_of_the_rope_is_the_manifests(pair: Callable[[str], Pair], name
 def test_the_shipped_converter_writes_the_same(pair: Callable[[str], Pair], tmp_path: Path) -> None:
     """``ocils model convert`` runs it as a process of its own."""
     source = pair("llama-4of4-base100000linear").source
-    command = [sys.executable, "-m", "ocils.engine.conversion", source, tmp_path / "ct2", "int8"]
+    command = [sys.executable, "-m", "ocils.engine.conversion"]
+    command += [str(source), str(tmp_path / "ct2"), "int8"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     expected = convert(source, tmp_path / "expected", "int8")
