@@ -66,13 +66,15 @@ class ClientFlags(Value, frozen=True, rename="camel"):
     """What a client draws by itself: ``initializationOptions.client``.
 
     ``proposal_view``: a view of a proposal, answered by ``ocils.apply`` and ``ocils.reject``.
-    ``status``, ``test_explorer``, ``sessions``: it wants to hear of these.
+    ``status``, ``test_explorer``, ``sessions``: it wants to hear of these. ``apply_edit``: it carries
+    out ``workspace/applyEdit``, though its capabilities do not say so.
     """
 
     proposal_view: bool = False
     status: bool = False
     test_explorer: bool = False
     sessions: bool = False
+    apply_edit: bool = False
 
 
 class Place(Value, frozen=True, rename="camel"):

@@ -59,6 +59,8 @@ class Editor:
         self.choice: str | None = "Apply"
         self.choices: list[str] = []  # taken first, one a question
         self.confirms = True
+        self.answers = asyncio.Event()  # cleared: it carries edits out, and never says so
+        self.answers.set()
         self.shown: list[types.ShowDocumentParams] = []
         self.heard: list[tuple[str, Any]] = []
         self.registered: list[str] = []
@@ -78,7 +80,7 @@ class Editor:
         self._on(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, self._on_publish)
         self._on(types.WORKSPACE_CODE_LENS_REFRESH, self._on_refresh)
         self._on(types.WORKSPACE_CONFIGURATION, self._on_configuration)
-        self._on(types.WORKSPACE_APPLY_EDIT, self._on_apply)
+        self.client.feature(types.WORKSPACE_APPLY_EDIT)(self._answering_apply())
         self._on(types.WINDOW_SHOW_DOCUMENT, self._on_document)
         self._on(types.CLIENT_REGISTER_CAPABILITY, self._on_register)
         for name in NotificationName:
@@ -90,6 +92,14 @@ class Editor:
             return handler(params)
 
         self.client.feature(method)(call)
+
+    def _answering_apply(self) -> Callable[[Any], Any]:
+        async def apply(params: Any) -> Any:
+            answer = self._on_apply(params)
+            await self.answers.wait()
+            return answer
+
+        return apply
 
     def _hearing(self, name: str) -> Callable[[Any], None]:
         def hear(params: Any) -> None:

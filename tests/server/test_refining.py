@@ -270,6 +270,17 @@ async def test_an_editor_that_takes_no_edits_is_told(rig: Rig) -> None:
     await table.editor.until(lambda: table.editor.said("does not take edits"), "told")
 
 
+async def test_an_editor_that_takes_edits_and_says_neither_before_nor_after(rig: Rig) -> None:
+    """Vim's ALE: no capability, and no answer to ``workspace/applyEdit``."""
+    table = await rig.connect(apply_edit=False, options={"client": {"applyEdit": True}})
+    table.editor.answers.clear()
+    uri = table.editor.open(table.code)
+    await refine(table)
+    await table.editor.until(lambda: table.editor.said("mended"), "mended")
+    assert "cents >= FREE" in table.editor.buffers[uri].text
+    table.editor.answers.set()
+
+
 async def test_an_editor_without_progress_gets_the_edit_all_the_same(rig: Rig) -> None:
     table = await rig.connect(progress=False)
     uri = table.editor.open(table.code)

@@ -26,7 +26,7 @@ export class Asking {
     where: Where | undefined,
     name: string,
     send: () => Thenable<Started | null | undefined>,
-  ): Promise<unknown> {
+  ): Promise<Started | null | undefined> {
     const doing = TITLES[command];
     if (!doing) return send();
     const title = `${doing} ${where?.name ?? name}`.trim();
@@ -40,6 +40,11 @@ export class Asking {
       if (!started) this.status().busy(undefined);
     }
     return started;
+  }
+
+  /** Wait until what was asked for has ended. */
+  over(started: Started): Promise<void> {
+    return this.progress.over(started.task);
   }
 
   middleware(): NonNullable<Middleware['executeCommand']> {

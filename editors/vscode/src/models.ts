@@ -9,7 +9,7 @@ interface Line extends vscode.QuickPickItem {
 }
 
 export async function chooseModel(server: Server, asking: Asking): Promise<void> {
-  const answer = await server.request<{ current: string; models: ModelInfo[] }>('ocils/models');
+  const answer = await list(server);
   if (!answer) return;
   const here = answer.models.filter((each) => each.bytes > 0);
   const elsewhere = answer.models.filter((each) => each.bytes === 0);
@@ -32,7 +32,11 @@ export async function chooseModel(server: Server, asking: Asking): Promise<void>
   await settings.update('model.name', model.name, vscode.ConfigurationTarget.Global);
 }
 
-/** Fetching is never done without a yes; false when there was none, or it could not begin. */
+function list(server: Server): Promise<{ current: string; models: ModelInfo[] } | undefined> {
+  return server.request('ocils/models');
+}
+
+/** Fetching is never done without a yes; whether the model is there afterwards. */
 async function fetch(model: ModelInfo, server: Server, asking: Asking): Promise<boolean> {
   const yes = 'Fetch and Use';
   const detail = [
@@ -45,7 +49,11 @@ async function fetch(model: ModelInfo, server: Server, asking: Asking): Promise<
   const started = await asking.ask(Command.pullModel, undefined, model.name, () =>
     server.command<Started>(Command.pullModel, { name: model.name }),
   );
-  return Boolean(started);
+  if (!started) return false;
+  await asking.over(started);
+  // What went wrong the server has said; a model that is not there must not be chosen.
+  const now = await list(server);
+  return now?.models.some((each) => each.name === model.name && each.bytes > 0) ?? false;
 }
 
 function line(model: ModelInfo, current: boolean): Line {

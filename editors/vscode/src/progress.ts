@@ -58,6 +58,7 @@ export class Progress {
   private readonly byTask = new Map<string, Shown>();
   private readonly early = new Set<Shown>();
   private readonly quiet = new Set<string>();
+  private readonly waiting = new Map<string, () => void>();
 
   constructor(private readonly cancel: (task: string) => void) {}
 
@@ -83,6 +84,11 @@ export class Progress {
     if (shown.cancelled) this.cancel(task);
   }
 
+  /** Wait until a task that is shown has ended, however. */
+  async over(task: string): Promise<void> {
+    if (this.byTask.has(task)) await new Promise<void>((resolve) => this.waiting.set(task, resolve));
+  }
+
   /** This task is shown elsewhere: no notification for it. */
   hush(task: string): void {
     this.quiet.add(task);
@@ -93,6 +99,8 @@ export class Progress {
   handle(token: ProgressToken, params: Params, next: (token: ProgressToken, params: Params) => void) {
     const task = String(token).replace(/^ocils-/, '');
     if (params.kind === 'end') {
+      this.waiting.get(task)?.();
+      this.waiting.delete(task);
       this.byTask.get(task)?.end();
       this.byTask.delete(task);
       if (!this.quiet.delete(task) && params.message === 'cancelled') {
@@ -114,6 +122,8 @@ export class Progress {
   /** The server is gone, and with it everything that ran. */
   endAll(): void {
     for (const each of [...this.byTask.values(), ...this.early]) each.end();
+    for (const each of this.waiting.values()) each();
+    this.waiting.clear();
     this.byTask.clear();
     this.early.clear();
     this.quiet.clear();

@@ -38,6 +38,8 @@ export class Proposals implements vscode.Disposable {
         if (document.uri.scheme === 'file') this.typed = Date.now();
       }),
       vscode.commands.registerCommand('ocils.proposal.apply', (at) => this.apply(this.find(at))),
+      // Of its own, or the button in the title would show the key, too, in two lines.
+      vscode.commands.registerCommand('ocils.proposal.applyByKey', (at) => this.apply(this.find(at))),
       vscode.commands.registerCommand('ocils.proposal.reject', (at) => this.reject(this.find(at))),
       vscode.commands.registerCommand('ocils.proposal.attempts', (at) => this.attempts(this.find(at))),
     );
