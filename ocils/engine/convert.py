@@ -48,6 +48,7 @@ _SMALL = frozenset(
 )
 _BYTES = {"int8": 1, "float1": 2, "bfloat": 2, "float3": 4}
 _TRANSFORMERS = 5
+_POINTER = b"version https://git-lfs"
 
 
 def wanted(name: str) -> bool:
@@ -123,6 +124,13 @@ def convert(
             f"there are no weights as safetensors in {source}",
             mend="other formats can run code when they are read, so they are not converted",
         )
+    for each in source.glob(f"*{WITH_WEIGHTS}"):
+        with each.open("rb") as file:
+            if file.read(len(_POINTER)) == _POINTER:
+                raise ModelDamaged(
+                    f"{each} is a pointer of Git LFS and not the file",
+                    mend="run `git lfs pull` in its repository",
+                )
     if not (source / "tokenizer.json").is_file():
         raise ModelDamaged(
             f"{source / 'tokenizer.json'} is missing, and without it no text becomes tokens",

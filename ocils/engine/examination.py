@@ -12,7 +12,7 @@ from __future__ import annotations
 import resource
 import sys
 from collections.abc import Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ocils.domain.errors import OcilsError
@@ -58,8 +58,7 @@ def _examine(model: ModelFolder, *, load: bool) -> None:
     if model.manifest.infill is not None:
         sample = tokens.encode(Infill("\na = 1", "\nb = 2"))
     if load:
-        with suppress(IndexError):
-            _draw(model, sample)
+        _draw(model, sample)
 
 
 def _draw(model: ModelFolder, sample: list[str]) -> None:
@@ -70,7 +69,7 @@ def _draw(model: ModelFolder, sample: list[str]) -> None:
             str(model.folder), device="cpu", compute_type="auto", inter_threads=1, intra_threads=1
         )
         generator.generate_batch([sample], max_length=1, include_prompt_in_result=False)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, IndexError) as error:
         raise ModelDamaged(
             f"CTranslate2 cannot use the model in {model.folder}: {error}",
             mend="get the model's files again, or convert them again",

@@ -174,9 +174,9 @@ def _begin(staging: Path, place: Path, wish: Wish, listing: Listing) -> None:
         raise disk_problem(error, staging) from error
 
 
-def _room(place: Path, files: tuple[RemoteFile, ...]) -> None:
+def _room(place: Path, files: tuple[RemoteFile, ...], more: int = 0) -> None:
     have = sum(each.stat().st_size for each in place.iterdir())
-    check_room(place, max(0, sum(file.size for file in files) - have))
+    check_room(place, max(0, sum(file.size for file in files) - have) + more)
 
 
 def _fetch(
@@ -203,7 +203,11 @@ def _fetch(
             hub.fetch(listing, file, target, had, cancel)
         done += file.size
         if wish.how == "converted" and file.path == "config.json":
-            convert.check_source(place, wish.repo)
+            config = convert.check_source(place, wish.repo)
+            weights = sum(f.size for f in files if f.path.endswith(convert.WITH_WEIGHTS))
+            # What it becomes lies beside it for a while.
+            more = convert.converted_size(weights, config, wish.quantisation)
+            _room(place, files, more)
     tell(Progress("downloaded", total, total))
 
 

@@ -9,6 +9,7 @@ Not covered: the numbers themselves (checksums are for that); versions before 3 
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from pathlib import Path
@@ -18,7 +19,9 @@ from ocils.domain.base import Value
 from ocils.domain.errors import ModelDamaged
 
 _OLDEST, _NEWEST = 3, 32
+_POINTER = int.from_bytes(b"vers", "little")  # how a pointer's first line begins
 _LEAST = 8  # bytes of the shortest variable's head
+_BYTES = {0: 4, 1: 1, 2: 2, 3: 4, 4: 2, 5: 2}  # of one number, by the format's types
 _SCALARS = {0: "f", 1: "b", 2: "h", 3: "i"}  # the format's numbers for types, and ``struct``'s
 _OF_VOCABULARY = ("decoder/embeddings/weight", "decoder/projection/weight")
 AGAIN = "get the model's files again (`ocils model pull` or `ocils model import`)"
@@ -76,6 +79,10 @@ class _Reader:
 
     def weights(self) -> Weights:
         version = self._number("I")
+        if version == _POINTER:
+            raise self._damaged(
+                "is a pointer of Git LFS and not the file: run `git lfs pull` there"
+            )
         if not _OLDEST <= version <= _NEWEST:
             raise self._damaged("is not a CTranslate2 model")
         spec = self._text()
@@ -94,14 +101,17 @@ class _Reader:
     def _variable(self, version: int) -> Variable:
         name = self._text()
         shape = tuple(self._number("I") for _ in range(self._number("B")))
-        form = ""
+        form, item = "", 0
         if version >= 4:
-            form = _SCALARS.get(self._number("B"), "")
+            kind = self._number("B")
+            form, item = _SCALARS.get(kind, ""), _BYTES.get(kind, 0)
             size = self._number("I")
         else:
             size = self._number("B") * self._number("I")
         if self._file.tell() + size > self._size:
             raise self._damaged(f"was cut short in {name!r}")
+        if item and math.prod(shape) * item != size:
+            raise self._damaged(f"has numbers of another size in {name!r}")
         value = None
         if not shape and form and size == struct.calcsize(form):
             value = float(self._number(form))

@@ -60,6 +60,7 @@ def test_old_transformers_is_refused_because_it_converts_wrongly(tools: Path) ->
         ("config.json", b"[]", "no table"),
         ("config.json", b'{"model_type": "starcoder2"}', "cannot be converted"),
         ("tokenizer.json", None, "tokenizer.json is missing"),
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1", "pointer of Git LFS"),
         ("model.safetensors", None, "no weights as safetensors"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import EnvironmentProblem, ModelDamaged, ModelMissing
-from ocils.domain.model import Infill, Sampling
+from ocils.domain.model import Chat, Infill, Message, Sampling
 from ocils.engine.ct2 import CTranslate2Engine
 from ocils.engine.store import ModelFolder, bundled_models, find, readable, verify
 
@@ -180,6 +180,41 @@ async def test_a_vocabulary_of_another_model_is_told(model_copy: Path) -> None:
     path.write_text(words)
     manifest.write_text(manifest.read_text().replace('"<was>"', '"<old>"'))
     await refused(find(str(model_copy)), "lacks '<old>'")
+
+
+@pytest.mark.parametrize(
+    "name", [b"decoder/layer_norm/gamma", b"decoder/layer_0/ffn/linear_0/weight"]
+)
+async def test_a_weight_that_is_not_there_is_told(model_copy: Path, name: bytes) -> None:
+    """CTranslate2 raises one kind of error or another for it, by the weight's kind."""
+    path = model_copy / "model.bin"
+    data = path.read_bytes()
+    assert data.count(name + b"\0") == 1
+    path.write_bytes(data.replace(name + b"\0", name[:-1] + b"?\0"))
+    without_checksums(model_copy)
+    await refused(find(str(model_copy)), "CTranslate2 cannot load the model")
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{% for %}", "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"],
+)
+async def test_a_template_that_fails_ends_a_chat_and_not_the_engine(
+    model_copy: Path, template: str
+) -> None:
+    (model_copy / "chat_template.jinja").write_text(template)
+    without_checksums(model_copy)
+    engine = CTranslate2Engine(find(str(model_copy)), threads=1)
+    try:
+        with pytest.raises(ModelDamaged, match="the chat template in"):
+            async for _ in engine.generate(
+                Chat((Message("user", "hello"),)), Sampling(1, 1, 0.0), CancelToken()
+            ):
+                pass
+        async for reply in engine.generate(Infill("x", "y"), Sampling(1, 1, 0.0), CancelToken()):
+            assert reply.tokens == 1
+    finally:
+        await engine.close()
 
 
 async def test_the_identity_follows_the_files(model_copy: Path) -> None:

@@ -41,6 +41,13 @@ def test_a_file_that_was_cut_short_is_told(model_copy: Path, share: float) -> No
         read_weights(path)
 
 
+def test_a_pointer_is_told_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.bin"
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n")
+    with pytest.raises(ModelDamaged, match="pointer of Git LFS"):
+        read_weights(path)
+
+
 @pytest.mark.parametrize(
     "data",
     [
