@@ -59,10 +59,11 @@ class Measured(Value, frozen=True):
 
 async def verdict_real_geomean(bench: Bench, rounds: int = 20, only: str = "") -> Figure:
     """One candidate on one test file of real projects, over a plain pytest; the geometric mean."""
-    found = []
-    for project in projects(bench.checkout):
-        if project.sample is not None and only in ("", project.name):
-            found.append(await measured(bench, project, project.sample, rounds))
+    found = [
+        await measured(bench, project, project.sample, rounds)
+        for project in projects(bench.checkout)
+        if project.sample is not None and only in ("", project.name)
+    ]
     if not found:
         raise UsageError(f"there is no project {only}", mend="see tests/bench/projects.toml")
     conditions: dict[str, object] = {
@@ -157,14 +158,13 @@ class _Arms:
 
     async def host(self, edit: Edit) -> float:
         """Return the seconds of a plain run with the edit on disk; the file is put back."""
-        path = Path(self._document.path)
-        path.write_bytes(apply_edits(self._document, (edit,)).data)
+        _write(self._document.path, apply_edits(self._document, (edit,)).data)
         try:
             started = time.perf_counter()
             status = await self._run()
             seconds = time.perf_counter() - started
         finally:
-            path.write_bytes(self._document.data)
+            _write(self._document.path, self._document.data)
         if status != self._status:
             raise UsageError("a candidate that changes nothing ends otherwise on the host")
         return seconds
@@ -205,6 +205,10 @@ def find_spot(data: bytes, function: str) -> Spot:
     indent = lines[statement.lineno - 1][: statement.col_offset]
     at = sum(len(line) for line in lines[: statement.lineno - 1]) + statement.col_offset
     return Spot(at, indent.decode(), node.lineno, node.end_lineno or node.lineno)
+
+
+def _write(path: str, data: bytes) -> None:
+    Path(path).write_bytes(data)
 
 
 def _why(sandbox: Sandbox) -> str:

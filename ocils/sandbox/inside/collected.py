@@ -186,9 +186,11 @@ class Collecting(Reporter):
         probe = order.get("probe")
         seen = []
         path, noted = order["path"], None
-        region = (probe["first"], probe["last"]) if probe and not probe.get("calls") else None
-        if region and probe["path"] != path:
-            raise Refused("another file is probed")
+        region = None
+        if probe and not probe.get("calls"):
+            region = (probe["first"], probe["last"])
+            if probe["path"] != path:
+                raise Refused("another file is probed")
         if region and lines.takes_notes():
             noted = region
         edited = self._functions.swap(path, base64.b64decode(order["text"]), noted)
