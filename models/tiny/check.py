@@ -232,10 +232,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=here / "weights")
     parser.add_argument("--functions", type=int, default=150)
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--figures", type=Path, help="write the manifest's few figures there")
     got = parser.parse_args()
     checkpoint = got.checkpoint or got.work / "run" / "checkpoint.pt"
-    text = json.dumps(report(got.work, checkpoint, got.folder, got.functions), indent=1)
+    made = report(got.work, checkpoint, got.folder, got.functions)
+    text = json.dumps(made, indent=1)
     print(text)
+    if got.figures:
+        got.figures.write_text(json.dumps(figures(made)) + "\n")
     if got.output:
         got.output.write_text(text + "\n")
 

@@ -30,7 +30,10 @@ from tokens import PAD
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to train, and how."""
+    """How long to train, and how.
+
+    After ``pause`` seconds of this run it is saved and left, wherever the plan stands then.
+    """
 
     folder: Path
     tokens: int
@@ -41,6 +44,7 @@ class Plan:
     save_every: float = 180.0
     device: str = "cpu"
     threads: int = 2
+    pause: float = float("inf")
 
 
 Batch = tuple[np.ndarray, np.ndarray]
@@ -118,6 +122,7 @@ def train(plan: Plan, shape: Shape) -> Path:
     guest = Guest(plan.threads)
     base = [group["lr"] for group in adam.param_groups] if step == 0 else saved["base"]
     start, last, running = time.monotonic() - spent, time.monotonic(), 0.0
+    pause = time.monotonic() + plan.pause
     log = (plan.folder / "log.jsonl").open("a")
 
     def save() -> None:
@@ -136,7 +141,7 @@ def train(plan: Plan, shape: Shape) -> Path:
                 continue
             seconds = time.monotonic() - start
             share = max(seen / plan.tokens, seconds / plan.seconds)
-            if share >= 1:
+            if share >= 1 or time.monotonic() > pause:
                 save()
                 return path
             language = plan.language[0] + (plan.language[1] - plan.language[0]) * share
@@ -157,7 +162,7 @@ def train(plan: Plan, shape: Shape) -> Path:
             running = 0.95 * running + 0.05 * float(middle) if running else float(middle)
             if step % 10 == 0:
                 figures = {"step": step, "tokens": seen, "seconds": round(seconds), "loss": running}
-                log.write(json.dumps({**figures, "all": float(loss), "factor": factor}) + "\n")
+                log.write(json.dumps({**figures, "all": float(loss.detach()), "factor": factor}) + "\n")
                 log.flush()
             if time.monotonic() - last > plan.save_every:
                 save()
