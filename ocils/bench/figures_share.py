@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import textwrap
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import aclosing, suppress
 
@@ -87,7 +88,12 @@ async def _share(bench: Bench, turns: int, tokens: int) -> Figure:
 async def _subject(clean: Snapshot, ports: Ports, count: int) -> tuple[Mutant, list[str]]:
     """Return a bug that the tests catch, and so many rewrites of its function that still have it."""
     everything = mutants_of(clean)
-    offered = spread(everything, len(everything), 0)
+    sizes = Counter((mutant.path, mutant.function) for mutant in everything)
+    offered = [
+        mutant
+        for mutant in spread(everything, len(everything), 0)
+        if sizes[mutant.path, mutant.function] > 2 * count
+    ]
     async with aclosing(keep_caught(offered, clean, ports.sandbox, CancelToken())) as found:
         async for caught in found:
             texts = list(_rewrites(clean, caught.mutant, everything))

@@ -74,6 +74,7 @@ def test_without_transformers_there_is_no_comparison(tmp_path: Path) -> None:
 
 
 @pytest.mark.docker
+@pytest.mark.timeout(400)  # a whole search; on a busy machine minutes
 async def test_the_share_of_judging_is_measured(bench: Bench, house: House) -> None:
     before = house.settings
     try:
