@@ -32,7 +32,7 @@ class ModelThread:
 
     def __init__(self, native: Native, idle_seconds: float | None) -> None:
         self._native = native
-        self._idle = idle_seconds
+        self.idle_seconds = idle_seconds
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self.stopping = threading.Event()
         self._lock = threading.Lock()
@@ -81,7 +81,7 @@ class ModelThread:
     def _run(self) -> None:
         while True:
             try:
-                job = self._jobs.get(timeout=self._idle if self._native.loaded else None)
+                job = self._jobs.get(timeout=self.idle_seconds if self._native.loaded else None)
             except queue.Empty:
                 self._native.drop()
                 continue
