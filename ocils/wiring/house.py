@@ -95,6 +95,10 @@ class House:
         from ocils.workspace.paths import language_at
 
         key = (root, language_at(path or root))
+        if self._engine is not None and self._own_engine is None and self._watch.outdated:
+            # It was made when the model's files were not there, or were others.
+            self._retired.append(self._engine)
+            self._engine = None
         if self._engine is None:
             make = self._own_engine or partial(make_engine, report=self._watch.reporter())
             self._engine = make(self.settings)
@@ -176,7 +180,8 @@ class House:
 
     def checkup(self, path: str) -> tuple[Check, ...]:
         """Look at everything ocils needs, for the workspace of ``path``."""
-        return checkup(self.settings, path, self.model_state())
+        state = None if self._own_engine else self._watch.state(self.settings, again=True)
+        return checkup(self.settings, path, state)
 
     def model_state(self) -> ModelState | None:
         """Return where the chosen model stands; None where there is nothing to say of it.

@@ -21,6 +21,7 @@ class ModelWatch:
         self._state: ModelState | None = None
         self._glanced = False
         self._pulling = False
+        self._engaged = False
         self._age = 0
         self._listener: Callable[[], None] = lambda: None
 
@@ -28,24 +29,35 @@ class ModelWatch:
         """Call ``listener`` after each change, from any thread; the last one counts."""
         self._listener = listener
 
-    def state(self, settings: UserSettings) -> ModelState | None:
-        """Return the state; the first time after a change of settings this looks at the disk."""
+    def state(self, settings: UserSettings, *, again: bool = False) -> ModelState | None:
+        """Return the state; the first time after a change of settings this looks at the disk.
+
+        ``again`` looks once more where nobody has said anything since: another process may have
+        brought the model, or taken it away.
+        """
         with self._lock:
-            if not self._glanced and self._state is None:
+            if self._state is None or (again and self._glanced):
                 self._state, self._glanced = glance(settings), True
             return self._state
+
+    @property
+    def outdated(self) -> bool:
+        """Whether an engine that was made earlier does not know what the disk has become."""
+        with self._lock:
+            return not self._engaged or isinstance(self._state, Absent | Failed)
 
     def reporter(self) -> Callable[[ModelState], None]:
         """Return what a new engine reports to; what older engines still say is passed over."""
         with self._lock:
             self._age += 1
+            self._engaged = True
             age = self._age
 
         def report(state: ModelState) -> None:
             with self._lock:
                 if age != self._age or self._pulling:
                     return
-                self._state = state
+                self._state, self._glanced = state, False
             self._listener()
 
         return report
@@ -53,14 +65,14 @@ class ModelWatch:
     def pulling(self, fraction: float) -> None:
         """Take in that the chosen model is on its way."""
         with self._lock:
-            self._pulling, self._state = True, Downloading(fraction)
+            self._pulling, self._glanced, self._state = True, False, Downloading(fraction)
         self._listener()
 
     def renew(self) -> None:
         """Forget: other settings, or other files on the disk."""
         with self._lock:
             self._age += 1
-            self._state, self._glanced, self._pulling = None, False, False
+            self._state, self._engaged, self._pulling = None, False, False
         self._listener()
 
 
