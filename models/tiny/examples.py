@@ -4,8 +4,13 @@ Most examples are repairs: the hole's old line carries one bug of `mutate.edits`
 is the right line. Some show the right line as the old one, so that the model learns when
 nothing is wrong; the rest are holes without an old line. Bugs stand only in the hole.
 
-It does not cover bugs that span functions, and no example is run: that the right line is right
-rests on the package's own authors.
+Verified examples (`verified.py`) ran red with the bug and green without. They may carry a hint: the
+failing assertion as a comment, the tail's last line, so that prompts without one stay what they were.
+Of StepCoder: CCCS lets "the rest" start at late conditionals first and moves earlier from shard to
+shard; FGO keeps lines that no test executed out of the loss. Each can be switched off (`Switches`).
+
+It does not cover bugs that span functions. The other examples are not run: that the right line is
+right rests on the package's own authors.
 """
 
 from __future__ import annotations
@@ -42,8 +47,24 @@ CONTEXT = 480
 
 
 @dataclass(frozen=True)
+class Switches:
+    """What can be left out, to measure what it is worth."""
+
+    verified: bool = True
+    hints: bool = True
+    mask: bool = True
+    curriculum: bool = True
+
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
 class Example:
-    """Lines before the hole, after it, in it before, and in it now."""
+    """Lines before the hole, after it, in it before, and in it now.
+
+    ``hint`` is what a failing test said; ``unseen`` are lines of the middle that no test executed.
+    """
 
     kind: str
     bug: str
@@ -51,6 +72,8 @@ class Example:
     tail: list[str]
     was: list[str]
     middle: list[str]
+    hint: str = ""
+    unseen: frozenset[int] = frozenset()
 
 
 def choose(found: list[Edit], chance: random.Random) -> Edit:
@@ -143,8 +166,31 @@ def missing(text: str, chance: random.Random) -> Example | None:
     return None
 
 
-def make(text: str, chance: random.Random) -> Example | None:
-    """One example of a function."""
+def late_start(lines: list[str], stage: float, chance: random.Random) -> int:
+    """Where the rest begins: at the last conditional at stage 0, at any earlier one towards 1."""
+    words = ("if ", "elif ", "else", "for ", "while ", "try", "except", "with ")
+    found = [i for i, line in enumerate(lines) if i and line.lstrip().startswith(words)]
+    if not found:
+        return chance.randrange(1, max(2, len(lines)))
+    return chance.choice(found[int((1 - stage) * (len(found) - 1)) :])
+
+
+def ran(row: Row, chance: random.Random, stage: float, switches: Switches) -> Iterator[Example]:
+    """The two examples of a verified row: its bug, and the rest of its function."""
+    lines, number = str(row["text"]).split("\n"), int(str(row["line"]))
+    hint = str(row["hint"]) if switches.hints and chance.random() < 0.5 else ""
+    head, tail = lines[:number], lines[number + 1 :]
+    yield Example("verified", str(row["bug"]), head, tail, [str(row["was"])], [lines[number]], hint)
+    at = late_start(lines, stage if switches.curriculum else 1.0, chance)
+    executed = row["executed"]
+    seen = set(executed) if isinstance(executed, list) else set()
+    blank = frozenset(i - at for i in range(at, len(lines)) if i not in seen)
+    unseen = blank if switches.mask else frozenset[int]()
+    yield Example("verified rest", "", lines[:at], [], [], lines[at:], "", unseen)
+
+
+def make(text: str, chance: random.Random, stage: float = 1.0) -> Example | None:
+    """One example of a function; ``stage`` is how far the curriculum has come."""
     lines = text.split("\n")
     kind = chance.choices(list(SHARES), list(SHARES.values()))[0]
     if kind == "missing":
@@ -180,7 +226,7 @@ def make(text: str, chance: random.Random) -> Example | None:
     elif kind == "block":
         count = min(len(lines) - at, chance.choice((2, 3, 4)))
     elif kind == "rest":
-        at = max(1, at)
+        at = late_start(lines, stage, chance) if stage < 1 else max(1, at)
         count = len(lines) - at
     elif kind == "body":
         at = next((i + 1 for i, line in enumerate(lines) if line.rstrip().endswith(":")), 1)
@@ -196,24 +242,33 @@ def tokens_of(
     """The whole sequence and how many of its tokens are the prompt."""
     head, tail = encode(tokenizer, example.head), encode(tokenizer, example.tail)
     was, middle = encode(tokenizer, example.was), encode(tokenizer, example.middle)
-    room = min(budget, longest - len(was) - len(middle) - 5)
+    hint = encode(tokenizer, [f"# fails: {example.hint}"]) if example.hint else []
+    room = min(budget, longest - len(was) - len(middle) - len(hint) - 5)
     if room < 16:
         return None
     first = len(encode(tokenizer, example.head[:1]))
     share = max(room // 2, room - len(tail)) if len(head) > room // 2 else len(head)
     head = cut_head(head, min(share, room), first)
     tail = tail[: room - len(head)]
-    start = prompt(head, tail, was)
+    start = prompt(head, [*tail, *hint], was)
     return [*start, *middle, END], len(start)
 
 
 def shard(
-    tokenizer: Tokenizer, texts: Iterable[str], seed: int, longest: int = CONTEXT
+    tokenizer: Tokenizer,
+    texts: Iterable[str],
+    seed: int,
+    longest: int = CONTEXT,
+    rows: Iterable[Row] = (),
+    stage: float = 1.0,
+    switches: Switches = Switches(),
 ) -> Iterator[tuple[list[int], int, Example]]:
-    """Encoded examples of many functions, one each, reproducible from the seed."""
+    """Encoded examples of many functions, one each, and of verified rows; reproducible."""
     chance = random.Random(seed)
-    for text in texts:
-        example = make(text, chance)
+    made = [make(text, chance, stage if switches.curriculum else 1.0) for text in texts]
+    for row in rows if switches.verified else ():
+        made += ran(row, chance, stage, switches)
+    for example in made:
         if example is None:
             continue
         budget = chance.randrange(80, 320) if chance.random() < 0.3 else longest
@@ -222,24 +277,48 @@ def shard(
             yield *encoded, example
 
 
-def write(tokenizer: Tokenizer, functions: Path, folder: Path, epochs: int, size: int) -> None:
-    """Write shards of `size` functions each; those that are there already are kept."""
+def write(
+    tokenizer: Tokenizer,
+    functions: Path,
+    folder: Path,
+    epochs: int,
+    size: int,
+    switches: Switches = Switches(),
+) -> None:
+    """Write shards of `size` functions each; those that are there already are kept.
+
+    Verified rows are taken from `verified.jsonl` beside the functions, where there is one.
+    """
     rows = [json.loads(line) for line in functions.open()]
+    beside = functions.with_name("verified.jsonl")
+    checked = [json.loads(line) for line in beside.open()] if beside.exists() else []
     folder.mkdir(parents=True, exist_ok=True)
     held = [row["text"] for row in rows if row["split"] == "held"]
-    save(folder / "held.npz", list(shard(tokenizer, held, 1)))
-    number = 0
+    save(folder / "held.npz", list(shard(tokenizer, held, 1)), tokenizer)
+    trained = sum(row["split"] == "train" for row in rows)
+    number, total = 0, max(1, epochs * -(-trained // size) - 1)
     for epoch in range(epochs):
         train = [row["text"] for row in rows if row["split"] == "train"]
         random.Random(epoch).shuffle(train)
         for start in range(0, len(train), size):
             path = folder / f"train-{number:04d}.npz"
             if not path.exists():
-                save(path, list(shard(tokenizer, train[start : start + size], 1000 + number)))
+                stage = min(1.0, 2 * number / total)  # the curriculum's end is half-way
+                texts = train[start : start + size]
+                made = shard(tokenizer, texts, 1000 + number, CONTEXT, checked, stage, switches)
+                save(path, list(made), tokenizer)
             number += 1
 
 
-def save(path: Path, made: list[tuple[list[int], int, Example]]) -> None:
+def muted(tokenizer: Tokenizer, tokens: list[int], before: int, example: Example) -> list[bool]:
+    """Which tokens stay out of the loss: those of lines that no test executed."""
+    marks = [False] * before
+    for number, line in enumerate(example.middle):
+        marks += [number in example.unseen] * len(encode(tokenizer, [line]))
+    return (marks + [False] * len(tokens))[: len(tokens)]
+
+
+def save(path: Path, made: list[tuple[list[int], int, Example]], tokenizer: Tokenizer) -> None:
     """Write one shard, whole or not at all: the trainer may be waiting for it."""
     temporary = path.with_suffix(".part")
     with temporary.open("wb") as file:
@@ -249,5 +328,6 @@ def save(path: Path, made: list[tuple[list[int], int, Example]]) -> None:
             lengths=np.array([len(t) for t, _, _ in made], dtype=np.int32),
             prompts=np.array([p for _, p, _ in made], dtype=np.int32),
             kinds=np.array([e.kind for _, _, e in made]),
+            muted=np.concatenate([np.array(muted(tokenizer, *each)) for each in made]),
         )
     temporary.rename(path)

@@ -75,7 +75,8 @@ def make(work: Path, number: int) -> None:
     texts = [row["text"] for row in rows if row["split"] == "train"]
     random.Random(number).shuffle(texts)
     tokenizer = tokens.load(work / "tokenizer.json")
-    examples.save(path, list(examples.shard(tokenizer, texts[:SHARD], 10_000 + number)))
+    made = examples.shard(tokenizer, texts[:SHARD], 10_000 + number)
+    examples.save(path, list(made), tokenizer)
 
 
 def make_on(work: Path, first: int, count: int) -> None:

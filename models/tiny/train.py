@@ -47,7 +47,7 @@ class Plan:
     pause: float = float("inf")
 
 
-Batch = tuple[np.ndarray, np.ndarray]
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def rows_of(path: Path) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
@@ -58,8 +58,14 @@ def rows_of(path: Path) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
 
 
 def batches(path: Path, size: int, seed: int) -> Iterator[Batch]:
-    """(tokens, prompt lengths) of sequences of like length, about `size` tokens each, shuffled."""
+    """(tokens, prompt lengths, muted tokens) of sequences of like length, about `size` tokens each.
+
+    Shuffled. What is muted stays out of the loss; shards without it mute nothing.
+    """
     parts, prompts, _ = rows_of(path)
+    with np.load(path) as data:
+        cuts = np.cumsum(data["lengths"])[:-1]
+        quiet = np.split(data["muted"], cuts) if "muted" in data else None
     order = sorted(range(len(parts)), key=lambda i: len(parts[i]))
     groups: list[list[int]] = [[]]
     for i in order:
@@ -70,22 +76,25 @@ def batches(path: Path, size: int, seed: int) -> Iterator[Batch]:
     for group in groups:
         longest = -(-max(len(parts[i]) for i in group) // 8) * 8
         tokens = np.full((len(group), longest), PAD, dtype=np.int64)
+        mute = np.zeros((len(group), longest), dtype=bool)
         for row, i in enumerate(group):
             tokens[row, : len(parts[i])] = parts[i]
-        yield tokens, prompts[group]
+            if quiet is not None:
+                mute[row, : len(parts[i])] = quiet[i]
+        yield tokens, prompts[group], mute
 
 
-def weights(tokens: Tensor, prompts: Tensor, language: float) -> Tensor:
-    """The weight of each predicted token: 1 in the middle, `language` before it, 0 in padding."""
+def weights(tokens: Tensor, prompts: Tensor, mute: Tensor, language: float) -> Tensor:
+    """The weight of each predicted token: 1 in the middle, `language` before it, 0 where muted."""
     place = torch.arange(1, tokens.shape[1], device=tokens.device)[None]
     middle = (place >= prompts[:, None]).float()
-    return (middle + (1 - middle) * language) * (tokens[:, 1:] != PAD)
+    return (middle + (1 - middle) * language) * ((tokens[:, 1:] != PAD) & ~mute[:, 1:])
 
 
 def loss_of(network: torch.nn.Module, head: torch.nn.Module, tokens: Tensor, prompts: Tensor,
-            language: float) -> tuple[Tensor, Tensor]:  # fmt: skip
+            mute: Tensor, language: float) -> tuple[Tensor, Tensor]:  # fmt: skip
     """(loss to train on, mean loss over the middle)."""
-    weight = weights(tokens, prompts, language)
+    weight = weights(tokens, prompts, mute, language)
     if language < 1:
         # The head is a fifth of the work: half of the language positions do, at twice the weight.
         keep = torch.rand_like(weight) < 0.5
@@ -134,7 +143,7 @@ def train(plan: Plan, shape: Shape) -> Path:
 
     while True:
         shards = sorted((plan.folder / "shards").glob("train-*.npz"))
-        for number, (tokens, prompts) in enumerate(
+        for number, (tokens, prompts, mute) in enumerate(
             batches(shards[shard % len(shards)], plan.batch, shard)
         ):
             if number < skip:
@@ -147,8 +156,9 @@ def train(plan: Plan, shape: Shape) -> Path:
             language = plan.language[0] + (plan.language[1] - plan.language[0]) * share
             inside = torch.from_numpy(tokens).to(plan.device)
             before = torch.from_numpy(prompts).to(plan.device)
+            quiet = torch.from_numpy(mute).to(plan.device)
             with torch.autocast(plan.device.split(":")[0], dtype=torch.bfloat16):
-                loss, middle = loss_of(network, network.head, inside, before, language)
+                loss, middle = loss_of(network, network.head, inside, before, quiet, language)
             loss.backward()
             torch.set_num_threads(guest.threads())
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -162,7 +172,9 @@ def train(plan: Plan, shape: Shape) -> Path:
             running = 0.95 * running + 0.05 * float(middle) if running else float(middle)
             if step % 10 == 0:
                 figures = {"step": step, "tokens": seen, "seconds": round(seconds), "loss": running}
-                log.write(json.dumps({**figures, "all": float(loss.detach()), "factor": factor}) + "\n")
+                log.write(
+                    json.dumps({**figures, "all": float(loss.detach()), "factor": factor}) + "\n"
+                )
                 log.flush()
             if time.monotonic() - last > plan.save_every:
                 save()
