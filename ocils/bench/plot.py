@@ -79,7 +79,7 @@ def svg(reports: Sequence[Report]) -> str:
 
 def _title(reports: Sequence[Report]) -> str:
     made = reports[0].conditions
-    return f"{made.format}: {made.data}"
+    return made.format if made.format == made.data else f"{made.format}: {made.data}"
 
 
 def _candidates(report: Report) -> list[float]:

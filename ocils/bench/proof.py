@@ -29,6 +29,7 @@ from ocils.domain.text import digest
 from ocils.ports import Sandbox
 
 _SOLUTION_SECONDS = 180.0
+_SOLUTION_QUIET = 30.0  # without a test ending
 _PATIENCE = 10.0  # seconds for a test of which nothing is known
 _STEPS = 12  # tests that never end or end the process; what is behind more of them is not looked at
 
@@ -56,7 +57,7 @@ async def prove(task: Task, sandbox: Sandbox, cancel: CancelToken) -> Proof | Un
     if task.passing:
         known = Proof(task.id, digest_of_task(task), task.passing, (), patience=_PATIENCE)
     elif task.solution is not None:
-        plan = Plan(paths=task.tests, seconds=_SOLUTION_SECONDS)
+        plan = Plan(paths=task.tests, seconds=_SOLUTION_SECONDS, quiet=_SOLUTION_QUIET)
         verdict = await sandbox.judge(task.solution, (), plan, cancel)
         answer = _of_solution(task, verdict)
         if isinstance(answer, Unusable):
@@ -129,10 +130,10 @@ async def _original(
 
 def _stuck(verdict: TimedOut | Killed, left: list[TestId]) -> TestId | None:
     """Return the test that was on when a run was ended, unless its case says so itself."""
-    if any(case.kind in ("timeout", "memory", "killed") for case in verdict.cases):
-        return None
     if isinstance(verdict, TimedOut) and verdict.running is not None:
         return verdict.running
+    if any(case.kind in ("timeout", "memory", "killed") for case in verdict.cases):
+        return None
     return left[0] if left else None
 
 

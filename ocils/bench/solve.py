@@ -110,7 +110,8 @@ async def solve(
     if cancel.cancelled:
         return None
     at, turn = seen.places.get(seen.proposal.candidate.id, (0, 0)) if seen.proposal else (0, 0)
-    why = _said(seen.end) if outcome in ("unjudged", "suspicious") else ""
+    asked = isinstance(seen.end, Blocked)
+    why = _said(seen.end) if asked or outcome in ("unjudged", "suspicious") else ""
     return Solved(
         task.id,
         outcome,
