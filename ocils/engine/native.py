@@ -129,10 +129,20 @@ class Native:
         if layout.device == "cuda":
             # The runtime keeps what it once took, so what the driver calls free says little.
             fit = min(fit, layout.room // max(1, tokens)) if layout.room else fit
-        elif not self.small and (free := cpu_free()):
-            want = msgspec.structs.replace(self._want, tokens=tokens)
-            fit = min(fit, rows_that_fit(free, self._manifest, want, layout))
+        elif not self.small:
+            fit = min(fit, self._fit(tokens))
+            if fit < rows:
+                # What the last turn left is still ours.
+                self.settle()
+                self.trim()
+                fit = min(self._most, self._fit(tokens))
         return max(1, min(rows, fit))
+
+    def _fit(self, tokens: int) -> int:
+        if not (free := cpu_free()):
+            return sys.maxsize
+        want = msgspec.structs.replace(self._want, tokens=tokens)
+        return rows_that_fit(free, self._manifest, want, self.layout)
 
     def keeps(self, prefix: Sequence[str]) -> bool:
         """Say whether the state behind ``prefix`` is worth keeping, and make room for it.

@@ -20,6 +20,10 @@ from ocils.engine.native import Native
 
 Answer = TypeVar("Answer")
 
+# The next turn mostly follows within seconds, and takes the memory of the last one as it is: having
+# it mapped again would be a third of the time to its first token.
+_TIDY_SECONDS = 5.0
+
 
 class ModelThread:
     """Runs jobs one after another on ``native``, in a daemon thread that starts with the first.
@@ -79,17 +83,30 @@ class ModelThread:
             thread.join()
 
     def _run(self) -> None:
+        tidy = True
         while True:
             try:
-                job = self._jobs.get(timeout=self.idle_seconds if self._native.loaded else None)
+                job = self._jobs.get(timeout=self._patience(tidy))
             except queue.Empty:
-                self._native.drop()
+                if tidy:
+                    self._native.drop()
+                else:
+                    self._native.settle()
+                    self._native.trim()
+                    tidy = True
                 continue
             if job is None:
                 self._native.drop()
                 return
             job()
             del job
-            if self._jobs.empty():
-                self._native.settle()
-                self._native.trim()
+            tidy = False
+
+    def _patience(self, tidy: bool) -> float | None:
+        """Return how long to wait for a job before the next thing there is to do."""
+        idle = self.idle_seconds
+        if not self._native.loaded:
+            return None
+        if tidy:
+            return idle
+        return _TIDY_SECONDS if idle is None else min(_TIDY_SECONDS, idle)
