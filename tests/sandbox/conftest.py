@@ -131,8 +131,11 @@ async def make(tmp_path: Path, environment: str) -> AsyncIterator[Maker]:
 
 @pytest.fixture
 def slot_root() -> Iterator[Path]:
-    """A folder that the candidate owns and can reach, as the slot's is."""
-    place = Path(tempfile.mkdtemp(prefix="ocils-tree-", dir="/tmp"))
+    """A folder that the candidate owns and can reach, in memory, as the slot's is.
+
+    Only there a shared mapping changes bytes and no time.
+    """
+    place = Path(tempfile.mkdtemp(prefix="ocils-tree-", dir="/dev/shm"))
     os.chown(place, CANDIDATE, CANDIDATE)
     place.chmod(0o755)
     yield place
