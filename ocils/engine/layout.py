@@ -80,7 +80,7 @@ def after_out_of_memory(
     """
     if layout.rows > 1 and not loading:
         fewer = layout.rows // 2
-        said = f"out of memory: {fewer} candidates at once instead of {layout.rows}"
+        said = f"out of memory: {_candidates(fewer)} at once instead of {layout.rows}"
         return _again(layout, said, rows=fewer)
     if layout.device == "cuda":
         gpu = next((g for g in hardware.gpus if g.index == layout.index[0]), None)
@@ -163,7 +163,7 @@ def _gpu_layout(
     gpu: Gpu, index: tuple[int, ...], kind: str, rows: int, threads: int, want: Want
 ) -> Layout:
     place = f"GPU {', '.join(map(str, index))} ({gpu.name}, {gpu.free / GIB:.1f} GiB free)"
-    said = [f"{place}, {kind}, {rows} candidates at once"]
+    said = [f"{place}, {kind}, {_candidates(rows)} at once"]
     if kind not in _INT8 and gpu.capability == (12, 0):
         said.append(
             "int8 does not work on this GPU with CTranslate2, so the weights take twice as much"
@@ -187,7 +187,7 @@ def _on_cpu(
         rows = 1
     if want.compute_type not in ("auto", "int8", "float32", "int8_float32"):
         notes += (f"{want.compute_type} cannot be had on a CPU",)
-    said = f"CPU ({hardware.cpu.isa}), {threads} threads, {kind}, {rows} candidates at once"
+    said = f"CPU ({hardware.cpu.isa}), {threads} threads, {kind}, {_candidates(rows)} at once"
     if rows < 1:
         said = (
             f"the model's weights take {weights_in(manifest, want, kind) / GIB:.1f} GiB, "
@@ -244,3 +244,7 @@ def _cpu_type(want: Want) -> str:
 
 def _again(layout: Layout, said: str, **changes: object) -> Layout:
     return msgspec.structs.replace(layout, why=(*layout.why, said), news=said, **changes)
+
+
+def _candidates(count: int) -> str:
+    return "1 candidate" if count == 1 else f"{count} candidates"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+import textwrap
 from collections.abc import AsyncIterator
 
 import ctranslate2  # type: ignore[import-untyped]
@@ -172,3 +175,43 @@ async def test_drawing_goes_on_while_nobody_reads(
     await asyncio.wrap_future(engine.thread.submit(lambda _: None))  # behind the drawing
     rest = [each async for each in stream]
     assert sorted([first.row, *(each.row for each in rest)]) == list(range(6))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+def test_memory_that_really_runs_out_costs_no_reply(wide_model: ModelFolder) -> None:
+    """CTranslate2's own running out, not a played one: the process may grow by 60 MiB."""
+    program = f"""
+        import asyncio, resource
+        from pathlib import Path
+        from ocils.domain.cancel import CancelToken
+        from ocils.domain.model import Chat, Message, Sampling
+        from ocils.domain.model_state import in_words
+        from ocils.engine.ct2 import CTranslate2Engine
+        from ocils.engine.store import find
+
+        async def main():
+            told = []
+            engine = CTranslate2Engine(
+                find({str(wide_model.folder)!r}), threads=1, report=lambda s: told.append(in_words(s))
+            )
+            await engine.load()
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            most = pages * resource.getpagesize() + (60 << 20)
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+            prompt = Chat((Message("user", "x" * 9),))
+            rows = [r async for r in engine.generate(prompt, Sampling(128, 2), CancelToken())]
+            await engine.close()
+            print(len(rows), *told, sep="; ")
+
+        asyncio.run(main())
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("128; loading")
+    assert "out of memory: 64 candidates at once instead of 128" in ended.stdout
