@@ -15,7 +15,7 @@ import msgspec
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import EnvironmentProblem, OcilsError
 from ocils.domain.model import Chat, Infill, Manifest, Message, Prompt, Reply, Sampling
-from ocils.domain.model_state import Failed, ModelState
+from ocils.domain.model_state import Failed, Loading, ModelState
 from ocils.engine.drawing import Drawing
 from ocils.engine.memory import Want, out_of_memory
 from ocils.engine.native import Native
@@ -231,6 +231,7 @@ class CTranslate2Engine:
     def _check(self) -> None:
         """Verify the files before their first use; in the model's thread."""
         if not self._verified:
+            self._report(Loading())
             try:
                 verify(self._model)
                 self._tokens.load()
