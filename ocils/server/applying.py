@@ -234,6 +234,10 @@ async def _look(
         await asyncio.sleep(0.02)
     if all(state in ("right", "unseen") for state in states.values()):
         return applied
+    if all(_unmoved(desk, document) for document in before.values()):
+        # It says yes, and nothing has come that says otherwise: eglot tells of changes when its user
+        # does the next thing. Who refuses a stale edit and still says yes tells what made it stale.
+        return applied
     target = applied.target
     present = _hash_in_editor(desk, target)
     if present == _hash_expected(desk, target, expected):
@@ -253,6 +257,12 @@ def _state(desk: Desk, path: str, before: Document, expected: bytes) -> str:
     if opened.document.data == expected:
         return "right"
     return "old" if opened.document.data == before.data else "other"
+
+
+def _unmoved(desk: Desk, before: Document) -> bool:
+    """Tell whether no change of an open document has come since."""
+    opened = desk.documents.at(before.path)
+    return opened is not None and opened.document.version == before.version
 
 
 def _hash_in_editor(desk: Desk, target: EditTarget) -> str | None:

@@ -48,20 +48,37 @@ class Screen:
 
     def press(self, keys: str, words: str = "") -> float:
         """Type keys on a screen at rest; return the milliseconds until it was told the words."""
-        with contextlib.suppress(queue.Empty):
-            while self._told.get(timeout=_QUIET):
-                pass
+        self.rest()
         pressed = time.perf_counter()
-        os.write(self._outside, keys.encode())
+        return (self._type(keys, words)[0] - pressed) * 1000
+
+    def read(self, keys: str, words: str) -> str:
+        """Type keys; return what was told up to the words, and then until the screen was at rest."""
+        self.rest()
+        return (self._type(keys, words)[1] + self.rest()).decode(errors="replace")
+
+    def wait_for(self, words: str) -> None:
+        """Wait until the words are told."""
+        self._type("", words)
+
+    def rest(self) -> bytes:
+        """Wait until nothing is told any more; return what was told meanwhile."""
         seen = b""
-        while True:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                seen += self._told.get(timeout=_QUIET)[1]
+        return seen
+
+    def _type(self, keys: str, words: str) -> tuple[float, bytes]:
+        os.write(self._outside, keys.encode())
+        came, seen = time.perf_counter(), b""
+        while words.encode() not in seen:
             try:
                 came, told = self._told.get(timeout=_PATIENCE)
             except queue.Empty:
                 raise AssertionError(f"never on the screen: {words!r}; {seen!r}") from None
             seen += told
-            if words.encode() in seen:
-                return (came - pressed) * 1000
+        return came, seen
 
     def close(self) -> None:
         """Wait for the programs to end, the impatient way if need be."""
