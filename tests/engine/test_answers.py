@@ -20,10 +20,23 @@ JSON = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                (
-                    "choices index text delta content logprobs error message token_logprobs "
-                    "finish_reason tokens text_offset data id x"
-                ).split()
+                [
+                    "choices",
+                    "index",
+                    "text",
+                    "delta",
+                    "content",
+                    "logprobs",
+                    "error",
+                    "message",
+                    "token_logprobs",
+                    "finish_reason",
+                    "tokens",
+                    "text_offset",
+                    "data",
+                    "id",
+                    "x",
+                ]
             ),
             inner,
             max_size=4,
