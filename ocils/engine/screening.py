@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ocils.domain.base import Value
 from ocils.engine.library import Generator
@@ -96,11 +96,11 @@ def on_cpu(output: object) -> object:
     """Return an output of CTranslate2 as numpy can read it: 32-bit, in the host's memory."""
     import ctranslate2  # type: ignore[import-untyped]  # it ships no types
 
-    if isinstance(output, ctranslate2.StorageView):
-        output = output.to(ctranslate2.DataType.float32)
-        if output.device != "cpu":
-            output = output.to_device(ctranslate2.Device.cpu)
-    return output
+    if not isinstance(output, ctranslate2.StorageView):
+        return output
+    view: Any = output
+    view = view.to(ctranslate2.DataType.float32)
+    return view if view.device == "cpu" else view.to_device(ctranslate2.Device.cpu)
 
 
 def _guesses(asked: Screened, table: np.ndarray, vocabulary: dict[str, int]) -> tuple[float, ...]:

@@ -125,6 +125,9 @@ async def test_cancel_is_looked_at_between_calls(engine: CTranslate2Engine) -> N
             calls += 1
             return [Counted(len(row) - 1) for row in tokens]
 
+        def forward_batch(self, *_: object, **__: object) -> NoReturn:
+            raise NotImplementedError
+
     class Counted:
         def __init__(self, count: int) -> None:
             self.log_probs = [-1.0] * count
