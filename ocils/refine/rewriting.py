@@ -24,7 +24,7 @@ def found_in(text: str, context: Context) -> reply.Extracted | None:
 
 def written_out(found: reply.Extracted) -> str:
     """Return a reply's code and nothing else, as a file would hold it."""
-    blocks = ["\n".join(found.imports), *found.helpers, found.source]
+    blocks = ["\n".join(found.imports), *found.helpers, found.source, *found.siblings]
     return "\n\n".join(block for block in blocks if block)
 
 
