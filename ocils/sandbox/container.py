@@ -56,6 +56,7 @@ def start_container(
             undo.callback(line.close)
             container.start()
             hello = line.hear(START_SECONDS)
+            check_closed(hello)
             if isinstance(runtime, HostRuntime) and not _is_here(hello, nonce, runtime):
                 raise _elsewhere(engine)
         except APIError as error:
@@ -88,6 +89,12 @@ def _nonce_file(nonce: str) -> Iterator[str]:
 def _remove(container: Container) -> None:
     with contextlib.suppress(DockerException, RequestException):
         container.remove(force=True)
+
+
+def check_closed(hello: Mapping[str, Any]) -> None:
+    """Raise ``SandboxUnavailable`` unless PID 1 has closed itself to the candidates."""
+    if not hello["closed"]:
+        raise SandboxUnavailable("the container's first process can be looked into")
 
 
 def _is_here(hello: Mapping[str, Any], nonce: str, runtime: HostRuntime) -> bool:

@@ -24,6 +24,7 @@ from ocils.sandbox.commanded import CommandedReport
 from ocils.sandbox.line import START_SECONDS, Line, SlotLost
 from ocils.sandbox.report import OUTPUT_CAP, End, Report
 from ocils.sandbox.runtime import Runtime
+from ocils.sandbox.sent import arguments, is_same, is_wanted
 
 MIB = 1 << 20
 LEVELS: tuple[Level, ...] = ("L0", "L1", "L2")
@@ -87,8 +88,8 @@ class Slot:
         known: Mapping[str, Entry] = {}
         if self.snapshot is not None:
             known = {each.path: each for each in self.snapshot.entries}
-        entries = [each for each in snapshot.entries if _wanted(each, self._runtime)]
-        changed = [each for each in entries if not _same(known.get(each.path), each)]
+        entries = [each for each in snapshot.entries if is_wanted(each, self._runtime)]
+        changed = [each for each in entries if not is_same(known.get(each.path), each)]
         present = {each.path for each in entries}
         gone = [each for each in known if each not in present]
         if changed or gone:
@@ -138,6 +139,10 @@ class Slot:
             raise SandboxUnavailable(
                 f"pytest cannot be imported by {python} ({answer['problem']})",
                 mend=f"install pytest into it: {python} -m pip install pytest",
+            )
+        if not answer.get("closed", True):
+            raise SandboxUnavailable(
+                "the process that candidates are forked from can be looked into"
             )
         self.stale = tuple(answer["stale"])
         return int(answer["threads"])
@@ -238,7 +243,7 @@ class Slot:
             "level": level,
             "seed": plan.seed,
             "tests": list(plan.tests),
-            "paths": list(_arguments(plan, self.snapshot, files)),
+            "paths": list(arguments(plan, self.snapshot, files)),
             "stop_early": plan.stop_early,
             "short": bool(files) and not plan.fresh,
             "probe": probe,
@@ -278,31 +283,3 @@ class Slot:
         if "error" in answer:
             raise SlotLost(str(answer["error"]))
         return answer
-
-
-def _wanted(entry: Entry, runtime: Runtime) -> bool:
-    inside = runtime.environment_inside.removeprefix(runtime.root + "/")
-    parts = entry.path.split("/")
-    return "__pycache__" not in parts and not (
-        inside and (entry.path + "/").startswith(inside + "/")
-    )
-
-
-def _same(known: Entry | None, entry: Entry) -> bool:
-    if known is None:
-        return False
-    return (known.kind, known.mode, known.link, known.data) == (
-        entry.kind,
-        entry.mode,
-        entry.link,
-        entry.data,
-    )
-
-
-def _arguments(plan: Plan, snapshot: Snapshot | None, files: Mapping[str, bytes]) -> list[str]:
-    """Return the files that hold the expected tests: collecting less is most of the gain."""
-    if not plan.tests:
-        return list(plan.paths)
-    wanted = dict.fromkeys(each.partition("::")[0] for each in plan.tests)
-    exists = [p for p in wanted if p in files or (snapshot and snapshot.find(p) is not None)]
-    return exists or list(plan.paths)

@@ -27,14 +27,13 @@ from . import processes
 from .child import REFUSED
 from .entries import Entry
 from .frames import Host, Message
-from .owners import judge_also
+from .owners import close_to_others, is_closed, judge_also
 from .running import Run
 from .scratch import Scratch
 from .suite import Suite
 from .tree import Tree
 from .trial import Trial
 
-PR_SET_DUMPABLE = 4
 CACHES = ("/tmp/.pytest_cache", "/tmp/.ocils-warm")
 """pytest's and hypothesis's own (the latter where the rehearsal was), which each run makes anew."""
 
@@ -95,7 +94,8 @@ class Supervisor:
             boot = file.read().strip()
         with open("/nonce") as file:
             nonce = file.read()
-        return {"op": "hello", "boot": boot, "nonce": nonce, "mounts": mounts}
+        closed = is_closed()
+        return {"op": "hello", "boot": boot, "nonce": nonce, "mounts": mounts, "closed": closed}
 
     def _fill(self, command: Message) -> None:
         raw = self._host.raw(command["size"])
@@ -251,8 +251,7 @@ class Supervisor:
 def main() -> None:
     """Take the attached input and output, and serve."""
     libc = ctypes.CDLL(None, use_errno=True)
-    # Closes /proc/1/fd and /proc/1/mem to everyone.
-    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    close_to_others()
     settings = json.loads(sys.argv[1])
     source, sink = os.dup(0), os.dup(1)
     nothing = os.open("/dev/null", os.O_RDWR)

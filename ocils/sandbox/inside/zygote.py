@@ -11,7 +11,6 @@ Not covered: a module that was loaded, changed global state, and was unloaded ag
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib.util
 import io
@@ -25,8 +24,8 @@ from typing import Any, Sequence
 from . import child, loaded
 from .frames import Message
 from .layer import extend_path
+from .owners import close_to_others, is_closed
 
-PR_SET_DUMPABLE = 4
 WARM = "/tmp/.ocils-warm"
 
 
@@ -130,7 +129,7 @@ def descriptors(ancillary: Sequence[Any]) -> list[int]:
 def main() -> None:
     """Warm up, say ready, serve."""
     settings: dict[str, Any] = json.loads(sys.argv[1])
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    close_to_others()
     line = socket.socket(fileno=settings["line"])
     line.set_inheritable(False)
     sys.path[:] = [each for each in sys.path if each not in ("", "/runner")]
@@ -152,6 +151,7 @@ def main() -> None:
         "problem": problem,
         "failed": failed,
         "stale": stale[:20],
+        "closed": is_closed(),
         "threads": len(os.listdir("/proc/self/task")),
         "python": list(sys.version_info[:3]),
     }
