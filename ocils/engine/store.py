@@ -143,7 +143,7 @@ def verify(model: ModelFolder) -> None:
     manifest, folder = model.manifest, model.folder
     if not folder.is_dir():
         raise absent(model)
-    mend = f"{AGAIN}, or reinstall ocils if the model came with it"
+    mend = "reinstall ocils" if folder.is_relative_to(bundled_models()) else AGAIN
     for name in manifest.files or _NEEDED:
         path = folder / name
         if not path.is_file():

@@ -99,6 +99,7 @@ def test_a_server_that_knows_no_ranges_starts_over(serve: Serve, tmp_path: Path)
     (tmp_path / "big.bin.part").write_bytes(b"#" * 5000)
     server = serve(lambda asked, before: Answer(ranges=False))
     assert pull(server, tmp_path).read_bytes() == BIG
+    assert len(server.of("store")) == 1
 
 
 @pytest.mark.parametrize("rest", [b"#" * 5000, BIG + b"#", b"#" * len(BIG)])

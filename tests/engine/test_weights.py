@@ -64,6 +64,17 @@ def test_what_is_no_model_is_told(tmp_path: Path, data: bytes) -> None:
         read_weights(path)
 
 
+def test_dimensions_that_are_not_those_of_the_numbers_are_told(model_copy: Path) -> None:
+    path = model_copy / "model.bin"
+    name = b"decoder/embeddings/weight\0"
+    data = path.read_bytes()
+    before, after = (name + struct.pack("<BII", 2, rows, 32) for rows in (600, 601))
+    assert data.count(before) == 1
+    path.write_bytes(data.replace(before, after))
+    with pytest.raises(ModelDamaged, match="another size in 'decoder/embeddings/weight'"):
+        read_weights(path)
+
+
 def test_what_follows_the_end_is_told(model_copy: Path) -> None:
     path = model_copy / "model.bin"
     path.write_bytes(path.read_bytes() + b"\0")

@@ -12,8 +12,10 @@ import pytest
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import ModelMissing
+from ocils.domain.model_state import Downloading, Failed, ModelState, Ready, Unloaded
 from ocils.settings import ModelSettings, UserSettings
 from ocils.wiring import House
+from ocils.wiring.model_watch import ModelWatch
 from ocils.wiring.models import pull
 from tests.engine.hub_server import Answer, Asked, HubServer, serving
 from tests.engine.places import Places, hub_of
@@ -98,6 +100,23 @@ async def test_what_the_engine_does_is_told_and_a_model_that_came_is_taken_up(
     await engine.load()
     await editor.until(lambda: kinds(watching)[-1] == "ready", "loading")
     assert house.ports(str(watching.root)).engine is engine
+
+
+def test_what_an_older_engine_still_says_is_passed_over() -> None:
+    watch, settings = ModelWatch(), UserSettings()
+    heard: list[ModelState | None] = []
+    watch.listen(lambda: heard.append(watch.state(settings)))
+    older, newer = watch.reporter(), watch.reporter()
+    newer(Ready())
+    older(Unloaded())
+    assert heard == [Ready()]
+    watch.pulling(0.5)
+    newer(Unloaded())
+    assert heard == [Ready(), Downloading(0.5)]
+    watch.renew()
+    newer(Failed("late"))
+    assert watch.outdated
+    assert heard[2:] == [watch.state(settings)]
 
 
 async def test_a_fetch_is_cancelled_and_keeps_what_it_had(watching: Table, hub: HubServer) -> None:
