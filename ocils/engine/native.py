@@ -63,7 +63,7 @@ class Native:
         self._folder = model.folder
         self._manifest = model.manifest
         self._want = fitted(want, model)
-        self._chosen = layout
+        self._given = self._chosen = layout
         self._report = report or (lambda _: None)
         self._read = hardware
         self._hardware: Hardware | None = None
@@ -190,6 +190,7 @@ class Native:
         if self._generator is not None:
             self._forget()
             self._report(Unloaded())
+        self._afresh()
         self.trim()
 
     def settle(self) -> None:
@@ -201,6 +202,11 @@ class Native:
         """Give memory that is free back to the system."""
         if self._libc is not None:
             self._libc.malloc_trim(0)
+
+    def _afresh(self) -> None:
+        """Look at the machine again before the next load: what was taken may be free by then."""
+        self._hardware, self._chosen = None, self._given
+        self._note, self._most = "", sys.maxsize
 
     def _forget(self) -> None:
         self.settle()
@@ -223,8 +229,10 @@ class Native:
         if self._libc is None:
             self._libc = tuned_libc()
         if self.layout.rows < 1:
+            why = self.layout.why[0]
+            self._afresh()
             raise EnvironmentProblem(
-                f"there is not enough memory: {self.layout.why[0]}",
+                f"there is not enough memory: {why}",
                 mend="choose a smaller model, or a server that has room for it",
             )
         self._report(Loading(0.0))

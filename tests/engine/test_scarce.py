@@ -149,3 +149,25 @@ async def test_equal_gpus_share_a_turn(small_model: ModelFolder) -> None:
         assert (native.layout.index, native.layout.news) == ((0, 1), "")
     finally:
         await engine.close()
+
+
+async def test_after_unloading_the_machine_is_looked_at_again(small_model: ModelFolder) -> None:
+    """What was short of memory yesterday is not refused today."""
+    free = [100, 16 * GIB]
+    machines = iter(
+        Hardware(Cpu("GenuineIntel", "AVX2", 2, each)) for each in (*free, free[-1], free[-1])
+    )
+    model = msgspec.structs.replace(
+        small_model,
+        manifest=msgspec.structs.replace(
+            small_model.manifest, memory={"int8": 1.0, "float32": 4.0}
+        ),
+    )
+    native = Native(model, Want(device="cuda"), hardware=lambda: next(machines))
+    engine = CTranslate2Engine(model, native=native)
+    try:
+        with pytest.raises(EnvironmentProblem, match=r"1\.0 GiB, and 0\.0 GiB of memory are free"):
+            await engine.load()
+        assert len(await rows(engine)) == 8
+    finally:
+        await engine.close()
