@@ -242,6 +242,8 @@ def test_other_formats_are_refused_by_name(places: Places, tmp_path: Path) -> No
         ("{% for %}", "chat template in .* fails"),
         ("{% macro f(n) %}{{ f(n) }}{{ f(n) }}{% endmacro %}{{ f(1) }}", "without end"),
         ("{{ 'x' * 10 ** 12 }}", "a text without end"),
+        # Ten gigabytes by one operation, which only the process's limit holds.
+        ("{{ ('x' * 100000) | replace('x', 'y' * 100000) | length }}", "MemoryError"),
     ],
 )
 def test_a_folder_with_a_bad_template_is_refused(
