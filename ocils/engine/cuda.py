@@ -80,7 +80,11 @@ def find_cublas(environment: Mapping[str, str]) -> tuple[Path, ...]:
         found = tuple(folder / name for name in _NEEDED)
         if all(path.is_file() for path in found):
             return found
-    return ()
+    try:
+        ctypes.CDLL(_NEEDED[-1])  # the loader may know a place that we do not
+    except OSError:
+        return ()
+    return (Path(_NEEDED[-1]),)
 
 
 def preload(libraries: tuple[Path, ...]) -> None:
