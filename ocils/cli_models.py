@@ -30,7 +30,7 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import UsageError
 from ocils.domain.model_state import Progress as Done
 from ocils.wiring import models
-from ocils.wiring.models import ListedModel
+from ocils.wiring.model_list import ListedModel, listed, size_of
 
 _DONE, _NOT_DONE, _DAMAGED = 0, 1, 3
 _TYPES = ("int8", "int8_float16", "int8_bfloat16", "float16", "bfloat16", "float32")
@@ -90,7 +90,7 @@ def _making_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    rows = models.listed()
+    rows = listed()
     if arguments.json:
         print(msgspec.json.encode(rows).decode())
         return _DONE
@@ -186,7 +186,7 @@ def _remove(arguments: argparse.Namespace) -> int:
             raise UsageError(
                 "nobody can be asked without a terminal, so nothing was removed", mend="say --yes"
             )
-        said = input(f"remove {folder} ({_size(models.size_of(folder))})? [y/N] ")
+        said = input(f"remove {folder} ({_size(size_of(folder))})? [y/N] ")
         if said.strip().lower() not in ("y", "yes"):
             print("nothing was removed")
             return _NOT_DONE

@@ -1,9 +1,9 @@
-"""What a user can do with models: list, pull, import, convert, use, verify, remove.
+"""What a user can do with models: pull, import, convert, use, verify, remove.
 
 Each runs in the calling thread and takes as long as it takes; ``tell`` hears how far it is, from
 that thread. A flipped token ends it, with None for an answer; nothing is half installed then.
 
-Not covered: how it is shown (``cli_models.py``, ``server/pulling.py``).
+Not covered: listing them (``model_list.py``), how it is shown (``cli_models.py``, ``server/pulling.py``).
 """
 
 from __future__ import annotations
@@ -11,66 +11,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import ModelDamaged, ModelMissing, UsageError
 from ocils.domain.model import Manifest
 from ocils.domain.model_state import Progress
 from ocils.settings import UserSettings, load_user, user_file
 from ocils.settings_text import with_model
-
-if TYPE_CHECKING:
-    from ocils.engine.store import ModelFolder
+from ocils.wiring.model_list import ListedModel, row_of
 
 Tell = Callable[[Progress], None]
-Presence = Literal["bundled", "installed", "own", "absent", "damaged"]
-"""``own``: in a folder that the user's manifest names."""
 
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _QUANTISATION = "int8"
 
 
-class ListedModel(Value, frozen=True, omit_defaults=False):
-    """A model that can be chosen by name; ``size`` in bytes, 0 when its files are not there.
-
-    ``source`` is the repository that a pull takes, empty where there is none; ``problem`` is what
-    is wrong with a damaged one.
-    """
-
-    name: str
-    family: str
-    licence: str
-    parameters: int
-    context: int
-    chat: bool
-    strategies: tuple[str, ...]
-    state: Presence
-    size: int
-    current: bool
-    source: str = ""
-    problem: str = ""
-
-
 def chosen() -> str:
     """Return the name, or the folder, that the user's settings choose. Raises ``InvalidSettings``."""
     return load_user().model.name
-
-
-def listed(settings: UserSettings | None = None) -> tuple[ListedModel, ...]:
-    """Return every model that is known, what is here first. Hashes nothing: see ``check``.
-
-    Without ``settings`` the user's file says which is in use. Raises ``InvalidSettings``.
-    """
-    from ocils.engine.store import readable
-
-    settings = settings or load_user()
-    rows = [_row(model, settings) for model in readable()]
-    here = {"bundled": 0, "installed": 1, "own": 1, "damaged": 2, "absent": 3}
-    return tuple(sorted(rows, key=lambda row: (here[row.state], row.name)))
 
 
 def pull(
@@ -114,12 +74,12 @@ def pull(
     there = None if quantisation or convert else already_there(wish)
     if there is not None:
         tell(Progress(f"{wish.name} is here already, and whole"))
-        return _row(there, UserSettings())
+        return row_of(there, UserSettings())
     try:
         model = bring_it(wish, manifest, tell, cancel, context=context)
     except Stopped:
         return None
-    return _row(model, UserSettings())
+    return row_of(model, UserSettings())
 
 
 def import_folder(
@@ -146,7 +106,7 @@ def import_folder(
         model = bring(path, name, manifest, quantisation or _QUANTISATION, context, tell, cancel)
     except Stopped:
         return None
-    return _row(model, UserSettings())
+    return row_of(model, UserSettings())
 
 
 def use(name: str) -> tuple[Path, ListedModel | None]:
@@ -167,7 +127,7 @@ def use(name: str) -> tuple[Path, ListedModel | None]:
         if not (model.folder / "model.bin").is_file():
             raise absent(model)
         fits(model)
-        row = _row(model, UserSettings())
+        row = row_of(model, UserSettings())
         name = name if name.startswith("/") else model.manifest.name
     path = user_file()
     text = path.read_text("utf-8") if path.is_file() else ""
@@ -186,7 +146,7 @@ def check(name: str, cancel: CancelToken) -> ListedModel | None:
         examine(model, cancel, load=True)
     except Stopped:
         return None
-    return _row(model, UserSettings())
+    return row_of(model, UserSettings())
 
 
 def removable(name: str) -> Path:
@@ -229,49 +189,6 @@ def remove(name: str) -> Path:
     with locked(installed_models(), folder.name):
         discard(installed_models(), folder.name)
     return folder
-
-
-def _row(model: ModelFolder, settings: UserSettings) -> ListedModel:
-    manifest = model.manifest
-    state, problem = _presence(model)
-    return ListedModel(
-        manifest.name,
-        manifest.family,
-        manifest.licence,
-        manifest.parameters,
-        manifest.context,
-        manifest.chat,
-        manifest.strategies,
-        state,
-        size_of(model.folder),
-        settings.model.name in (manifest.name, str(model.folder)) and not settings.remote.url,
-        (manifest.source.converted or manifest.source.repo) if manifest.source else "",
-        problem,
-    )
-
-
-def _presence(model: ModelFolder) -> tuple[Presence, str]:
-    """Tell where a model's files are, by a glance at them."""
-    from ocils.engine.install import NEEDED
-    from ocils.engine.store import bundled_models, fits, installed_models
-
-    if not (model.folder / "model.bin").exists():
-        return ("damaged", "model.bin is missing") if model.folder.is_dir() else ("absent", "")
-    try:
-        for name in model.manifest.files or NEEDED:
-            if not (model.folder / name).is_file():
-                return "damaged", f"{name} is missing"
-        fits(model)
-    except ModelDamaged as error:
-        return "damaged", error.message
-    if model.folder.is_relative_to(bundled_models()):
-        return "bundled", ""
-    return ("installed" if model.folder.parent == installed_models() else "own"), ""
-
-
-def size_of(folder: Path) -> int:
-    """Return the bytes of a model's files; 0 where there is no such folder."""
-    return sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
 
 
 def _known(name: str) -> Manifest | None:

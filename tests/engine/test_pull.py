@@ -23,6 +23,7 @@ from ocils.engine.hub import Hub, Stopped
 from ocils.engine.pull import already_there, pull, wish_for
 from ocils.engine.store import ModelFolder, find, verify
 from ocils.wiring import models
+from ocils.wiring.model_list import listed
 
 from .hub_server import COMMIT, Answer, Asked, HubServer, serving
 from .places import READY, Places, hub_of
@@ -266,15 +267,15 @@ def test_a_model_nobody_described_is_read_off_its_files(places: Places, model_co
 
 
 def test_the_list_tells_what_is_here(places: Places, small_model: ModelFolder) -> None:
-    states = {row.name: row.state for row in models.listed()}
+    states = {row.name: row.state for row in listed()}
     assert (states["ocils-tiny"], states["small"]) == ("bundled", "absent")
     with serving(hub_of(small_model.folder)) as server:
         model = pulled(server)
     models.use("small")
-    rows = {row.name: row for row in models.listed()}
+    rows = {row.name: row for row in listed()}
     assert (rows["small"].state, rows["small"].current) == ("installed", True)
     (model.folder / "model.bin").write_bytes(b"")
-    damaged = next(row for row in models.listed() if row.name == "small")
+    damaged = next(row for row in listed() if row.name == "small")
     assert (damaged.state, damaged.problem != "") == ("damaged", True)
     with pytest.raises(ModelDamaged):
         models.check("small", CancelToken())
