@@ -150,7 +150,7 @@ class Search:
     def learn(self, judged: Judged) -> Feedback | None:
         """Take the turn's best attempt into the conversation; return the feedback it gave."""
         self._extending.learn(judged)
-        return self._talk.learn(judged)
+        return self._talk.learn(judged) if self._engine.manifest.chat else None
 
     def recall(self, session: Session, held: tuple[Candidate, ...] = ()) -> None:
         """Take in what an earlier run of ``session`` tried and what people said of it.

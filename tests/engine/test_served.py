@@ -58,6 +58,7 @@ class Process:
         )
         assert self.running.stdout is not None
         self.said = self.running.stdout.readline().strip()
+        assert self.said.startswith("serving "), self.running.wait(20)
         self.url = self.said.rpartition(" ")[2]
         self.port = int(self.url.rpartition(":")[2].partition("/")[0])
 
