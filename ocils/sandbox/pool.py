@@ -17,16 +17,15 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from msgspec import structs
-
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import SandboxUnavailable
-from ocils.domain.judging import CaseResult, Killed, Level, Plan, Unjudged, Verdict
+from ocils.domain.judging import CaseResult, Killed, Plan, Unjudged, Verdict
 from ocils.domain.text import Edit, Snapshot
 from ocils.languages.manifest import Runner
 from ocils.sandbox.changes import changed_files
 from ocils.sandbox.commanded import CommandedReport, ordered
 from ocils.sandbox.commands import equipped
+from ocils.sandbox.levels import Levels, with_level
 from ocils.sandbox.line import SlotLost
 from ocils.sandbox.report import Report
 from ocils.sandbox.runtime import Choice
@@ -73,9 +72,7 @@ class DockerSandbox:
         runner: Runner | None = None,
     ) -> None:
         self._closed = False
-        self.why_not_l2 = ""
-        """Why the last candidate was not judged in a collected suite, for logs; "" when it was, or when
-        there was none yet."""
+        self.levels = Levels()
         cores = len(os.sched_getaffinity(0))
         self._width = max(1, min(width or cores, cores))
         self._choice = choice or Choice(python=python or "")
@@ -97,6 +94,11 @@ class DockerSandbox:
     def width(self) -> int:
         """How many candidates are judged at once."""
         return self._width
+
+    @property
+    def why_not_l2(self) -> str:
+        """Why the last candidate was not judged in a collected suite; "" when it was."""
+        return self.levels.why_not_l2
 
     @property
     def isolation(self) -> str:
@@ -275,8 +277,9 @@ class DockerSandbox:
             harvest=harvest,
             commands=commands,
         )
-        self.why_not_l2 = outcome.why_not_l2
-        job.settle(_with_level(report.verdict(outcome.end), outcome.level))
+        if job.files and not job.plan.fresh:
+            self.levels.note(outcome.level, outcome.why_not_l2)
+        job.settle(with_level(report.verdict(outcome.end), outcome.level))
         if job.plan.fresh or not outcome.clean:
             return False
         if harvest and not outcome.end.ended_for:
@@ -290,7 +293,3 @@ class DockerSandbox:
     async def _in_thread(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
-
-
-def _with_level(verdict: Verdict, level: Level) -> Verdict:
-    return verdict if isinstance(verdict, Unjudged) else structs.replace(verdict, level=level)

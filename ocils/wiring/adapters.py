@@ -139,6 +139,15 @@ def make_sandbox(root: str, settings: UserSettings, language: LanguageName) -> S
     )
 
 
+def how_judged(sandbox: Sandbox) -> tuple[str, tuple[str, ...]]:
+    """Say at which levels ``sandbox`` judged so far, and why not at L2; empty where none is known."""
+    from ocils.sandbox.pool import DockerSandbox
+
+    if not isinstance(sandbox, DockerSandbox):
+        return "", ()
+    return sandbox.levels.told(), sandbox.levels.reasons()
+
+
 def make_recorder(settings: UserSettings) -> Recorder:
     """Return the recorder, or one that keeps nothing."""
     from ocils.record.off import NoSessions

@@ -30,7 +30,13 @@ from ocils.settings import (
     parse,
     user_file,
 )
-from ocils.wiring.adapters import make_engine, make_packages, make_recorder, make_sandbox
+from ocils.wiring.adapters import (
+    how_judged,
+    make_engine,
+    make_packages,
+    make_recorder,
+    make_sandbox,
+)
 from ocils.wiring.checkup import Check, checkup
 from ocils.wiring.model_watch import ModelWatch
 
@@ -181,7 +187,15 @@ class House:
     def checkup(self, path: str) -> tuple[Check, ...]:
         """Look at everything ocils needs, for the workspace of ``path``."""
         state = None if self._own_engine else self._watch.state(self.settings, again=True)
-        return checkup(self.settings, path, state)
+        return (*checkup(self.settings, path, state), *self._check_levels(path))
+
+    def _check_levels(self, path: str) -> tuple[Check, ...]:
+        """Say how the candidates of the workspace of ``path`` were judged in this process."""
+        from ocils.workspace.paths import find_root, language_at
+
+        sandbox = self._sandboxes.get((find_root(path), language_at(path)))
+        detail, notes = how_judged(sandbox) if sandbox is not None else ("", ())
+        return (Check("judging", True, detail, notes=notes),) if detail else ()
 
     def model_state(self) -> ModelState | None:
         """Return where the chosen model stands; None where there is nothing to say of it.
