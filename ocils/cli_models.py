@@ -165,6 +165,8 @@ def _use(arguments: argparse.Namespace) -> int:
     path, row = models.use(arguments.model)
     name = row.name if row is not None else arguments.model
     print(f"{name} is chosen in {path}; an editor's own setting still goes before it")
+    if url := models.server():
+        print(f"and so does the server {url}: take [remote] out of {path} to use a model here")
     return _DONE
 
 

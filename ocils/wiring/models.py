@@ -28,6 +28,11 @@ _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _QUANTISATION = "int8"
 
 
+def server() -> str:
+    """Return the model's server that the user's settings name, or nothing. Raises ``OcilsError``."""
+    return load_user().remote.url
+
+
 def chosen() -> str:
     """Return the name, or the folder, that the user's settings choose. Raises ``InvalidSettings``."""
     return load_user().model.name

@@ -73,6 +73,15 @@ def test_a_model_on_a_server_turns_a_test_green(
     assert "Traceback" not in failed.stderr
 
 
+def test_choosing_a_model_says_that_a_server_goes_before_it(environment: dict[str, str]) -> None:
+    settings = Path(environment["XDG_CONFIG_HOME"]) / "ocils" / "settings.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('[remote]\nurl = "http://gpu.invalid/v1"\n')
+    done = ocils(environment, "model", "use", "rules")
+    assert done.returncode == 0, done.stderr
+    assert "take [remote] out of" in done.stdout
+
+
 def test_nothing_is_remote_unless_the_user_says_so(tmp_path: Path) -> None:
     assert UserSettings().remote.url == ""
     assert UserSettings().remote.sends == ""
