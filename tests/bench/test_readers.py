@@ -111,6 +111,18 @@ def test_humanevalfix_is_a_bug_to_mend(tmp_path: Path) -> None:
     check(the_task(source), tmp_path, 2)
 
 
+@pytest.mark.parametrize("name", ["twice", "test_twice", "same", "compare"])
+def test_no_name_is_in_the_way(tmp_path: Path, name: str) -> None:
+    """The parameter of ``check`` may be called like the function, and that like a test or a part of ours."""
+    text = json.dumps({**FIX, "plus_input": [[1], ["ab"], [None]]}).replace("twice", name)
+    record = json.loads(text.replace("candidate", name))
+    check(the_task(source_of(lines(tmp_path / "n.jsonl", record), ROOT)), tmp_path, 2)
+    plus = json.loads(text.replace("buggy_solution", "other"))
+    (tmp_path / "plus").mkdir()
+    task = the_task(source_of(lines(tmp_path / "p.jsonl", plus), ROOT))
+    check(task, tmp_path / "plus", 2 + 3)
+
+
 def test_a_compressed_file_is_read_the_same(tmp_path: Path) -> None:
     plain = lines(tmp_path / "f.jsonl", FIX, EVAL)
     (tmp_path / "f.jsonl.gz").write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
@@ -259,6 +271,8 @@ def test_a_path_that_is_nothing_known_is_refused(tmp_path: Path) -> None:
         source_of(tmp_path, ROOT)
     with pytest.raises(UsageError, match="there is no"):
         source_of(tmp_path / "none", ROOT)
+    with pytest.raises(UsageError, match="there is no format other"):
+        source_of(tmp_path, ROOT, "other")
     with pytest.raises(UsageError, match="read from a folder"):
         source_of(lines(tmp_path / "e.jsonl", EVAL), ROOT, "quixbugs")
 

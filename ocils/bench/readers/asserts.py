@@ -31,7 +31,9 @@ def taken_apart(source: str, module: str, entry: str) -> str:
     if check is None or len(check.args.args) != 1:
         raise Unreadable("the test defines no check(candidate)")
     helpers = [node for node in tree.body if node is not check and not _calls(node, "check")]
-    given = ast.parse(f"{check.args.args[0].arg} = {entry}").body
+    name = check.args.args[0].arg
+    # A name that is bound in a function is its own everywhere in it.
+    given = ast.parse(f"{name} = {entry}").body if name != entry else []
     tests = _tests([*given, *check.body], _asserting(helpers))
     return written(module, entry, helpers, tests)
 
@@ -46,6 +48,11 @@ def tests_of(asserts: list[str], before: str, module: str, entry: str) -> str:
 def written(module: str, entry: str, helpers: list[ast.stmt], tests: list[list[ast.stmt]]) -> str:
     """Write a test file: the program's names, what the tests share, and the tests."""
     lines = [f"from {module} import *", f"from {module} import {entry}", ""]
+    if entry.startswith(("test", "Test")):
+        # It would be taken for a test itself.
+        lines = [f"import {module}", f"the_{entry} = {module}.{entry}", ""]
+        named = ast.parse(f"{entry} = the_{entry}").body
+        tests = [[*named, *body] for body in tests]
     lines += [ast.unparse(each) + "\n" for each in helpers]
     for number, body in enumerate(tests, 1):
         made = ast.FunctionDef(

@@ -181,22 +181,26 @@ def _plus(record: Record, entry: str) -> str:
         "import json",
         "import math",
         f"from program import {entry}",
-        f"from reference_program import {entry} as known",
+        f"from reference_program import {entry} as _known",
         f"INPUTS = json.loads({json.dumps(json.dumps(inputs))})",
         "",
-        "def same(one, other):",
+        "def _same(one, other):",
         "    if isinstance(one, float) or isinstance(other, float):",
         f"        return one == other or math.isclose(one, other, rel_tol=1e-7, abs_tol={near!r})",
         "    if isinstance(one, (list, tuple)) and type(one) is type(other):",
-        "        return len(one) == len(other) and all(map(same, one, other))",
+        "        return len(one) == len(other) and all(map(_same, one, other))",
         "    return one == other",
         "",
-        "def compare(start, end):",
+        "def _compare(start, end):",
         "    for given in INPUTS[start:end]:",
-        f"        assert same({entry}(*copy.deepcopy(given)), known(*copy.deepcopy(given)))",
+        "        try:",
+        "            expected = _known(*copy.deepcopy(given))",
+        "        except Exception:  # JSON has no tuples: such an input is not what was meant",
+        "            continue",
+        f"        assert _same({entry}(*copy.deepcopy(given)), expected)",
     ]
     for number, (start, end) in enumerate(itertools.pairwise(bounds), 1):
-        lines += ["", f"def {_HELD}_{number:03}():", f"    compare({start}, {end})"]
+        lines += ["", f"def {_HELD}_{number:03}():", f"    _compare({start}, {end})"]
     return "\n".join(lines) + "\n"
 
 

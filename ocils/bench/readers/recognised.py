@@ -26,6 +26,8 @@ def source_of(path: Path, root: str, wanted: str = "") -> Source:
 
     Raises ``UsageError`` when there is nothing, or nothing that is recognised.
     """
+    if wanted and wanted not in FORMATS:
+        raise UsageError(f"there is no format {wanted}", mend=_MEND)
     if not path.exists():
         raise UsageError(f"there is no {path}")
     if path.is_file():
