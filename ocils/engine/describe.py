@@ -11,12 +11,24 @@ import json
 from pathlib import Path
 
 from ocils.domain.errors import ModelDamaged, Unsupported
-from ocils.domain.model import InfillFormat, Manifest, Source, StrategyName
+from ocils.domain.model import InfillFormat, Manifest, Rope, Source, StrategyName
+from ocils.engine.refused import doubt
 
 _FORMATS = (
+    # CodeGemma has Qwen's names for three of its tokens, and not for the fourth.
+    InfillFormat(
+        "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|file_separator|>", start="<bos>"
+    ),
     InfillFormat("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|endoftext|>"),
     InfillFormat("<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<|endoftext|>"),
-    InfillFormat("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>", "<｜end▁of▁sentence｜>"),
+    InfillFormat(
+        "<｜fim▁begin｜>",
+        "<｜fim▁hole｜>",
+        "<｜fim▁end｜>",
+        "<｜end▁of▁sentence｜>",
+        start="<｜begin▁of▁sentence｜>",
+    ),
+    InfillFormat("▁<PRE>", "▁<SUF>", "▁<MID>", "▁<EOT>", start="<s>"),
 )
 """Fill-in-the-middle tokens by which several public families can be told."""
 
@@ -39,7 +51,7 @@ def describe(
             mend="say --context TOKENS",
         )
     words = _vocabulary(folder)
-    infill = next((f for f in _FORMATS if {f.prefix, f.suffix, f.middle, f.end} <= words), None)
+    infill = next((f for f in _FORMATS if _tokens(f) <= words), None)
     chat = _has_template(folder)
     strategies: list[StrategyName] = []
     if infill is not None:
@@ -61,8 +73,33 @@ def describe(
         strategies=tuple(strategies),
         infill=infill,
         source=source,
-        unverified=(_UNVERIFIED,),
+        rope=_rope(config),
+        unverified=(_UNVERIFIED, *filter(None, (doubt(config) if config else "",))),
     )
+
+
+def _tokens(form: InfillFormat) -> set[str]:
+    return {form.prefix, form.suffix, form.middle, form.end, *filter(None, (form.start,))}
+
+
+def _rope(config: dict[str, object]) -> Rope | None:
+    """Return the rope that ``config.json`` states, in old words or new, None where it states none.
+
+    What was converted is compared with it, whoever described the model.
+    """
+    stated = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    if not isinstance(stated, dict):
+        return None
+    theta = config.get("rope_theta", stated.get("rope_theta"))
+    factor = stated.get("factor", 1.0)
+    if not isinstance(theta, int | float) or not isinstance(factor, int | float):
+        return None
+    match stated.get("type") or stated.get("rope_type") or "default":
+        case "default":
+            return Rope(float(theta))
+        case "linear":
+            return Rope(float(theta), "linear", float(factor))
+    return None
 
 
 def _context(config: dict[str, object]) -> int:
