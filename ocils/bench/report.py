@@ -88,8 +88,8 @@ def code(package: Path | None = None) -> str:
 
 def machine() -> tuple[str, int]:
     """Return the platform, without the machine's name, and how many cores may be used."""
-    told = f"{platform.system()} {platform.release()} {platform.machine()}"
-    return f"{told}, {sys.implementation.name}", len(os.sched_getaffinity(0))
+    told = f"{platform.system()} {platform.machine()}, {sys.implementation.name}"
+    return told, len(os.sched_getaffinity(0))
 
 
 def made(
