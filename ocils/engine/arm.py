@@ -32,6 +32,7 @@ from ocils.engine.library import Generator, Whole, library
 from ocils.engine.memory import Want
 from ocils.engine.native import Native
 from ocils.engine.store import find
+from ocils.engine.tokens import ModelTokens
 
 Answer = dict[str, object]
 
@@ -50,6 +51,7 @@ class Arm:
 
     def __init__(self, folder: Path, want: Want, *, bare: bool) -> None:
         self._model = find(str(folder.resolve()))
+        self._tokens = ModelTokens(self._model)
         self._native = Native(self._model, want)
         self._bare = self._open() if bare else None
         self._engine = CTranslate2Engine(self._model, native=self._native)
@@ -85,8 +87,8 @@ class Arm:
         }
 
     async def raw(self, order: Order) -> Answer:
-        """Draw with nothing of ours in the way: the same call, without a callback."""
-        prompt = self._tokens(order.prompt)
+        """Draw with nothing of ours in the way: a plain call, from the same kind of prompt."""
+        prompt = self._tokens.encode(self._chat(order.prompt))
 
         def job(generator: Generator) -> Answer:
             started = time.perf_counter()
@@ -168,10 +170,6 @@ class Arm:
         self._asked += 1
         text = f"{self._asked:08d}" + "x" * tokens
         return Chat((Message("user", text[: max(9, tokens)]),))
-
-    def _tokens(self, count: int) -> list[str]:
-        text = self._chat(count).messages[0].content
-        return list(text)
 
     def _open(self) -> Generator:
         layout: Layout = self._native.layout
