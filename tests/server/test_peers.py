@@ -96,6 +96,28 @@ async def test_vscode_languageserver_node_557_an_edit_without_its_version(
     assert change.text_document.version == 2
 
 
+@pytest.mark.parametrize("manner", ["strict", "sly"])
+async def test_vscode_languageserver_node_1756_typing_races_the_version_check(
+    rig: Rig, manner: Any
+) -> None:
+    """The client refuses the stale edit, and Neovim says that it did not: it is sent again."""
+    table = await rig.connect(Editor(manner=manner))
+    uri = table.editor.open(table.code, version=3)
+    once = iter([True])
+
+    def type_now() -> None:
+        if next(once, False):
+            table.editor.type(uri, 0, 0, "# typed in between\n")
+
+    table.editor.before_edit = type_now
+    await table.editor.run("ocils.refineUntilGreen", {"uri": uri, "name": "delivery"})
+    await table.editor.until(lambda: table.editor.said("mended"), "mended")
+    text = table.editor.buffers[uri].text
+    assert text.startswith("# typed in between\n")
+    assert text.count("cents >= FREE") == 1
+    assert len(table.editor.edits) == 2
+
+
 async def test_micro_agent_overwrites_the_file_on_every_try(rig: Rig, table: Table) -> None:
     """Nothing touches buffer or disk until a candidate has passed and been confirmed."""
     uri, go = await held(rig, table)
@@ -109,6 +131,23 @@ async def test_micro_agent_overwrites_the_file_on_every_try(rig: Rig, table: Tab
 
 
 # -- Unicode ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+async def test_lsp_ai_takes_a_position_for_an_index_of_characters(
+    rig: Rig, encoding: Encoding
+) -> None:
+    """A position right behind pictures is in the function that stands there, however it is counted."""
+    table = await rig.connect(Editor(encoding=encoding))
+    uri = table.editor.open(table.code)
+    table.editor.type(
+        uri, 0, 0, "x = '👩\u200d👩\u200d👧𝕏'; first = lambda: 0\ndef 漢(): return 1\n"
+    )
+    text = table.editor.buffers[uri].text
+    for name in ("漢", "delivery"):
+        at = table.editor.place(uri, text.index(f"def {name}") + len(f"def {name}"))
+        titles = [action["title"] for action in await table.editor.actions(uri, at)]
+        assert f"Refine {name} until green" in titles, titles
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -226,26 +226,6 @@ async def test_a_removed_target_is_said(rig: Rig, table: Table) -> None:
     assert table.editor.edits == []
 
 
-@pytest.mark.parametrize("manner", ["strict", "sly"])
-async def test_typing_while_the_edit_is_on_its_way(rig: Rig, manner: Any) -> None:
-    """The client refuses the stale edit, and Neovim says that it did not: it is sent again."""
-    table = await rig.connect(Editor(manner=manner))
-    uri = table.editor.open(table.code, version=3)
-    once = iter([True])
-
-    def type_now() -> None:
-        if next(once, False):
-            table.editor.type(uri, 0, 0, "# typed in between\n")
-
-    table.editor.before_edit = type_now
-    await refine(table)
-    await table.editor.until(lambda: table.editor.said("mended"), "mended")
-    text = table.editor.buffers[uri].text
-    assert text.startswith("# typed in between\n")
-    assert text.count("cents >= FREE") == 1
-    assert len(table.editor.edits) == 2
-
-
 async def test_version_0_on_the_wrong_text_is_noticed(rig: Rig) -> None:
     """Neovim applies an edit with version 0 to whatever is there; the user must hear of it."""
     table = await rig.connect(Editor(manner="sly"))
