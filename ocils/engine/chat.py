@@ -61,7 +61,13 @@ class ChatTemplate:
         assert self._compiled is not None
         environment, template = self._compiled
         return environment.finish(
-            template, messages=messages, add_generation_prompt=True, **self._special
+            template,
+            messages=messages,
+            add_generation_prompt=True,
+            # Many short answers that are run are worth more here than one that was thought over;
+            # templates that do not know the word (all but Qwen3's and its kin) leave it alone.
+            enable_thinking=False,
+            **self._special,
         )
 
     def _compile(self) -> tuple[BoundedEnvironment, Template]:

@@ -68,11 +68,17 @@ def their_tokens(tokens: ModelTokens, talk: Chat) -> list[str]:
     folder = tokens._model.folder
     tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
     messages = [{"role": m.role, "content": m.content} for m in talk.messages]
-    text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    text = tokenizer.apply_chat_template(
+        messages, add_generation_prompt=True, tokenize=False, enable_thinking=False
+    )
     if talk.opening:
         return list(tokenizer.tokenize(text + talk.opening, add_special_tokens=False))
     numbers = tokenizer.apply_chat_template(
-        messages, add_generation_prompt=True, tokenize=True, return_dict=False
+        messages,
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=False,
+        enable_thinking=False,
     )
     return list(tokenizer.convert_ids_to_tokens(numbers))
 
@@ -98,6 +104,12 @@ def test_without_a_system_role_the_user_says_it(
     told = made.encode(TALKS["told"])
     said = Chat((Message("user", "be brief\n\n  mend f \n"),))
     assert told == made.encode(said) == their_tokens(made, said)
+
+
+def test_a_model_that_could_think_first_is_told_not_to(tokens: Callable[..., ModelTokens]) -> None:
+    made = tokens("chatml")
+    text = made.decode([made.vocabulary[token] for token in made.encode(TALKS["asked"])])
+    assert text.endswith("<think>\n\n</think>\n\n")
 
 
 @every
