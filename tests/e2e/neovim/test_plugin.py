@@ -97,6 +97,32 @@ def test_a_status_line(nvim: Neovim) -> None:
     nvim.until(lambda: nvim.lua("return require('ocils').status()") == "ocils", "idle again")
 
 
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        ({"kind": "downloading", "words": "downloading 40 %"}, "ocils: model downloading 40 %"),
+        ({"kind": "loading", "words": "loading"}, "ocils: model loading"),
+        ({"kind": "failed", "words": "failed: cut short"}, "ocils: model failed: cut short"),
+        ({"kind": "ready", "words": "ready"}, "ocils"),
+        (None, "ocils"),
+    ],
+)
+def test_the_models_state_is_in_the_status_line(
+    nvim: Neovim, state: dict[str, str] | None, shown: str
+) -> None:
+    nvim.start([*SCRIPTED, "0"])
+    nvim.until(lambda: nvim.lua("return require('ocils').status()") == "ocils", "idle")
+    told = {"state": "idle", "running": [], "modelState": state}
+    nvim.lua("require('ocils').handlers['ocils/status'](nil, ...)", told)
+    assert nvim.lua("return require('ocils').status()") == shown
+
+
+def test_a_model_that_nobody_knows_is_not_fetched(nvim: Neovim) -> None:
+    nvim.start([*SCRIPTED, "0"])
+    nvim.vim.command("Ocils pull no-such-model")
+    nvim.until(lambda: "no-such-model" in nvim.messages(), "said why")
+
+
 def test_the_configuration_for_0_11_and_newer(nvim: Neovim) -> None:
     """Neovim finds ``lsp/ocils.lua`` by its name; older ones can at least read it."""
     config = nvim.lua(
