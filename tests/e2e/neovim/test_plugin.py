@@ -112,7 +112,7 @@ def test_the_models_state_is_in_the_status_line(
 ) -> None:
     nvim.start([*SCRIPTED, "0"])
     nvim.until(lambda: nvim.lua("return require('ocils').status()") == "ocils", "idle")
-    told = {"state": "idle", "running": [], "modelState": state}
+    told: dict[str, object] = {"state": "idle", "running": [], "modelState": state}
     nvim.lua("require('ocils').handlers['ocils/status'](nil, ...)", told)
     assert nvim.lua("return require('ocils').status()") == shown
 
