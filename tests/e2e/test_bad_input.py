@@ -130,7 +130,7 @@ async def test_the_model_is_damaged(
     models = Path(__file__).parents[2] / "models"
     folder = tmp_path / "models"
     (folder / "tiny").mkdir(parents=True)
-    manifest = next(models.glob("*.toml"))
+    manifest = models / "tiny.toml"
     (folder / manifest.name).write_bytes(manifest.read_bytes())
     weights = folder / "tiny/weights"
     weights.mkdir()
