@@ -3,7 +3,7 @@
 A manifest is written by hand, so each value says for itself what is wrong with it: ``ValueError``,
 which msgspec turns into its own ``ValidationError`` with the field's place.
 
-Not covered: finding, loading or checking a model's files (``engine/store.py``); how parameters and
+Not covered: finding, loading or checking a model's files (``engine/models/store.py``); how parameters and
 memory follow from an architecture (``shape.py``).
 """
 

@@ -25,13 +25,13 @@ import msgspec
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.model import Chat, Message, Sampling
-from ocils.engine import cuda
 from ocils.engine.ct2 import CTranslate2Engine
-from ocils.engine.layout import Layout, weights_of
 from ocils.engine.library import Generator, Whole, library
-from ocils.engine.memory import Want
+from ocils.engine.machine import cuda
+from ocils.engine.machine.layout import Layout, weights_of
+from ocils.engine.machine.memory import Want
+from ocils.engine.models.store import find
 from ocils.engine.native import Native
-from ocils.engine.store import find
 from ocils.engine.tokens import ModelTokens
 
 Answer = dict[str, object]

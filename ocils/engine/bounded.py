@@ -5,7 +5,7 @@ longer than anybody waits, and a thread that runs them cannot be ended from outs
 a loop, every call and every long text made costs something of a fixed sum, and a template that used
 it up fails. The sum is a count and no time, so that a busy machine changes nothing.
 
-Not covered: a single operation that by itself takes gigabytes; ``examine.py`` renders in a process
+Not covered: a single operation that by itself takes gigabytes; ``models/examine.py`` renders in a process
 with limits before a model is installed.
 """
 

@@ -17,12 +17,12 @@ from ocils.domain.errors import EnvironmentProblem, OcilsError
 from ocils.domain.model import Chat, Infill, Manifest, Message, Prompt, Reply, Sampling
 from ocils.domain.model_state import Failed, Loading, ModelState
 from ocils.engine.drawing import Drawing
-from ocils.engine.memory import Want, out_of_memory
+from ocils.engine.machine.memory import Want, out_of_memory
+from ocils.engine.models.store import ModelFolder, verify
 from ocils.engine.native import Native
 from ocils.engine.scoring import score
 from ocils.engine.screening import Screened, screen
 from ocils.engine.steady import steady_prefix
-from ocils.engine.store import ModelFolder, verify
 from ocils.engine.stream import Stream
 from ocils.engine.thread import ModelThread
 from ocils.engine.tokens import ModelTokens

@@ -1,6 +1,6 @@
 """CTranslate2 itself: making and dropping a generator, and what to do when memory runs out.
 
-Not covered: which device and compute type (``layout.py``), what is generated (``ct2.py``).
+Not covered: which device and compute type (``machine/layout.py``), what is generated (``ct2.py``).
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import msgspec
 
 from ocils.domain.errors import EnvironmentProblem, ModelDamaged, OcilsError
 from ocils.domain.model_state import Failed, Loading, ModelState, Ready, Unloaded
-from ocils.engine import cuda
-from ocils.engine.allocator import tuned_libc
-from ocils.engine.growth import watch_growth
-from ocils.engine.hardware import Hardware, cpu_free, read_hardware
-from ocils.engine.layout import (
+from ocils.engine.library import Generator, Library, library
+from ocils.engine.machine import cuda
+from ocils.engine.machine.allocator import tuned_libc
+from ocils.engine.machine.growth import watch_growth
+from ocils.engine.machine.hardware import Hardware, cpu_free, read_hardware
+from ocils.engine.machine.layout import (
     SMALL,
     Layout,
     after_out_of_memory,
@@ -29,9 +30,8 @@ from ocils.engine.layout import (
     rows_that_fit,
     without_gpu,
 )
-from ocils.engine.library import Generator, Library, library
-from ocils.engine.memory import Want, cache_in, out_of_memory
-from ocils.engine.store import ModelFolder
+from ocils.engine.machine.memory import Want, cache_in, out_of_memory
+from ocils.engine.models.store import ModelFolder
 
 _PREFIXES = 512 * 1024 * 1024
 """What cached prefixes may take; one that is larger has it for itself."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from ocils.engine.layout import Layout
 from ocils.engine.library import Generator
+from ocils.engine.machine.layout import Layout
 from ocils.engine.shared import group_rows, score_groups
 
 _BATCH_TOKENS = 1024

@@ -20,7 +20,7 @@ from ocils.domain.errors import ModelDamaged, ModelMissing, Unsupported, UsageEr
 from ocils.domain.model import Chat, Infill, InfillFormat, Prompt
 from ocils.engine import plain
 from ocils.engine.chat import ChatTemplate
-from ocils.engine.store import ModelFolder
+from ocils.engine.models.store import ModelFolder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

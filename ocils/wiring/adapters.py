@@ -22,7 +22,7 @@ from ocils.ports import Engine, Recorder, Sandbox
 from ocils.settings import UserSettings, sandbox_at
 
 if TYPE_CHECKING:
-    from ocils.engine.memory import Want
+    from ocils.engine.machine.memory import Want
     from ocils.sandbox.packages.installer import WorkspacePackages
     from ocils.sandbox.runtime import Choice
 
@@ -35,8 +35,8 @@ def make_engine(
     ``report`` hears of the model's state, from any thread.
     """
     from ocils.engine.ct2 import CTranslate2Engine
+    from ocils.engine.models.store import find
     from ocils.engine.nothing import MANIFESTS, NoModel
-    from ocils.engine.store import find
 
     if settings.remote.url:
         return make_remote_engine(settings)
@@ -51,7 +51,7 @@ def make_engine(
 
 def want_of(settings: UserSettings) -> Want:
     """Return what the user wishes of a model's place, and what a turn asks for."""
-    from ocils.engine.memory import Want
+    from ocils.engine.machine.memory import Want
 
     mine = settings.model
     return Want(device=mine.device, compute_type=mine.compute_type, threads=mine.threads)
@@ -59,9 +59,9 @@ def want_of(settings: UserSettings) -> Want:
 
 def make_remote_engine(settings: UserSettings) -> Engine:
     """Return the engine of a model on a server; nothing is sent yet. Raises ``OcilsError``."""
-    from ocils.engine.connection import Address
-    from ocils.engine.remote import RemoteEngine, undescribed
-    from ocils.engine.store import find
+    from ocils.engine.models.store import find
+    from ocils.engine.remote.connection import Address
+    from ocils.engine.remote.engine import RemoteEngine, undescribed
     from ocils.engine.tokens import ModelTokens
     from ocils.record.redact import Veil
 

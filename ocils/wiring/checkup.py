@@ -20,7 +20,7 @@ from ocils.settings import UserSettings, load_workspace, sandbox_at
 from ocils.wiring.adapters import choice_of, make_engine, runner_of, want_of
 
 if TYPE_CHECKING:
-    from ocils.engine.store import ModelFolder
+    from ocils.engine.models.store import ModelFolder
 
 
 _ANSWER = 5.0  # seconds that a server has to answer the doctor
@@ -107,8 +107,8 @@ def _check_runner(root: str, language: LanguageName) -> Check:
 
 
 def _check_model(settings: UserSettings, state: ModelState) -> tuple[Check, ...]:
+    from ocils.engine.models.store import find, verify
     from ocils.engine.nothing import MANIFESTS
-    from ocils.engine.store import find, verify
 
     if settings.remote.url:
         return (_check_remote(settings),)
@@ -151,8 +151,8 @@ def _check_remote(settings: UserSettings) -> Check:
 
 def _check_hardware(settings: UserSettings, model: ModelFolder) -> Check:
     """Say where the model runs, and why there."""
-    from ocils.engine.hardware import read_hardware
-    from ocils.engine.layout import advice_for, choose
+    from ocils.engine.machine.hardware import read_hardware
+    from ocils.engine.machine.layout import advice_for, choose
     from ocils.engine.native import fitted
 
     hardware = read_hardware()

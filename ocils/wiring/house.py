@@ -233,7 +233,7 @@ class House:
 
         A manifest that is not valid is passed over: the doctor is who complains.
         """
-        from ocils.engine.store import bundled_models, readable
+        from ocils.engine.models.store import bundled_models, readable
 
         shipped = bundled_models()
         return tuple(

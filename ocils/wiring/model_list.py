@@ -13,7 +13,7 @@ from ocils.domain.errors import ModelDamaged
 from ocils.settings import UserSettings, load_user
 
 if TYPE_CHECKING:
-    from ocils.engine.store import ModelFolder
+    from ocils.engine.models.store import ModelFolder
 
 Presence = Literal["bundled", "installed", "own", "absent", "damaged"]
 """``own``: in a folder that the user's manifest names."""
@@ -45,7 +45,7 @@ def listed(settings: UserSettings | None = None) -> tuple[ListedModel, ...]:
 
     Without ``settings`` the user's file says which is in use. Raises ``InvalidSettings``.
     """
-    from ocils.engine.store import readable
+    from ocils.engine.models.store import readable
 
     settings = settings or load_user()
     rows = [row_of(model, settings) for model in readable()]
@@ -75,8 +75,8 @@ def row_of(model: ModelFolder, settings: UserSettings) -> ListedModel:
 
 def _presence(model: ModelFolder) -> tuple[Presence, str]:
     """Tell where a model's files are, by a glance at them."""
-    from ocils.engine.install import NEEDED
-    from ocils.engine.store import bundled_models, fits, installed_models
+    from ocils.engine.models.install import NEEDED
+    from ocils.engine.models.store import bundled_models, fits, installed_models
 
     if not (model.folder / "model.bin").exists():
         return ("damaged", "model.bin is missing") if model.folder.is_dir() else ("absent", "")

@@ -1,6 +1,6 @@
 """``ocils serve-model``: the chosen model behind OpenAI's protocol, until it is told to stop.
 
-Not covered: the protocol (``engine/served.py``).
+Not covered: the protocol (``engine/remote/served.py``).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ async def serve_model(
     Addresses that other machines reach are refused without ``others``. The model is loaded first.
     Raises ``OcilsError``.
     """
-    from ocils.engine.served import ModelServer
+    from ocils.engine.remote.served import ModelServer
 
     loopback = _loopback(host)
     if not loopback and not others:

@@ -78,8 +78,8 @@ class ModelWatch:
 
 def glance(settings: UserSettings) -> ModelState | None:
     """Return how the chosen model stands on the disk; reads heads, not weights."""
+    from ocils.engine.models.store import find, fits
     from ocils.engine.nothing import MANIFESTS
-    from ocils.engine.store import find, fits
 
     if settings.remote.url or settings.model.name in MANIFESTS:
         return None

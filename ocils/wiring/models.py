@@ -53,10 +53,10 @@ def pull(
 
     A repository is taken as it is, a folder for CTranslate2, unless ``convert``.
     """
-    from ocils.engine.hub import Stopped
-    from ocils.engine.pull import Wish, already_there, wish_for
-    from ocils.engine.pull import pull as bring_it
-    from ocils.engine.store import find
+    from ocils.engine.models.hub import Stopped
+    from ocils.engine.models.pull import Wish, already_there, wish_for
+    from ocils.engine.models.pull import pull as bring_it
+    from ocils.engine.models.store import find
 
     if _REPO.fullmatch(what):
         name = _checked(name or _named(what))
@@ -72,7 +72,7 @@ def pull(
     else:
         manifest = find(what).manifest
         if manifest.folder:
-            from ocils.engine.install import refuse_bundled
+            from ocils.engine.models.install import refuse_bundled
 
             refuse_bundled(find(what), "pulled")
         wish = wish_for(manifest, revision, quantisation, convert_it=convert)
@@ -97,8 +97,8 @@ def import_folder(
     context: int = 0,
 ) -> ListedModel | None:
     """Install the model in ``folder``; safetensors are converted. Raises ``OcilsError``."""
-    from ocils.engine.bring import bring, is_converted, own_manifest
-    from ocils.engine.hub import Stopped
+    from ocils.engine.models.bring import bring, is_converted, own_manifest
+    from ocils.engine.models.hub import Stopped
 
     path = Path(folder).expanduser().resolve()
     is_converted(path)
@@ -120,9 +120,9 @@ def use(name: str) -> tuple[Path, ListedModel | None]:
     ``name`` may be a folder. Raises ``ModelMissing``, ``ModelDamaged`` and ``InvalidSettings``;
     then the settings are as they were.
     """
+    from ocils.engine.models.staging import replace_text
+    from ocils.engine.models.store import absent, find, fits
     from ocils.engine.nothing import MANIFESTS
-    from ocils.engine.staging import replace_text
-    from ocils.engine.store import absent, find, fits
 
     row = None
     if name not in MANIFESTS:
@@ -142,9 +142,9 @@ def use(name: str) -> tuple[Path, ListedModel | None]:
 
 def check(name: str, cancel: CancelToken) -> ListedModel | None:
     """Hash a model's files anew and look at all of it. Raises ``ModelMissing`` and ``ModelDamaged``."""
-    from ocils.engine.examine import examine
-    from ocils.engine.hub import Stopped
-    from ocils.engine.store import find
+    from ocils.engine.models.examine import examine
+    from ocils.engine.models.hub import Stopped
+    from ocils.engine.models.store import find
 
     model = find(name)
     try:
@@ -159,9 +159,9 @@ def removable(name: str) -> Path:
 
     Raises ``UsageError`` for one that ships with ocils or lies elsewhere, ``ModelMissing``.
     """
-    from ocils.engine.install import refuse_bundled
-    from ocils.engine.staging import staging_folder
-    from ocils.engine.store import find, installed_models
+    from ocils.engine.models.install import refuse_bundled
+    from ocils.engine.models.staging import staging_folder
+    from ocils.engine.models.store import find, installed_models
 
     installed = installed_models()
     try:
@@ -187,8 +187,8 @@ def remove(name: str) -> Path:
 
     Raises as ``removable`` does, and ``ModelUnavailable`` while another ocils is at work on it.
     """
-    from ocils.engine.staging import discard, locked
-    from ocils.engine.store import installed_models
+    from ocils.engine.models.staging import discard, locked
+    from ocils.engine.models.store import installed_models
 
     folder = removable(name)
     with locked(installed_models(), folder.name):
@@ -197,8 +197,8 @@ def remove(name: str) -> Path:
 
 
 def _known(name: str) -> Manifest | None:
-    from ocils.engine.install import refuse_bundled
-    from ocils.engine.store import find
+    from ocils.engine.models.install import refuse_bundled
+    from ocils.engine.models.store import find
 
     try:
         model = find(name)

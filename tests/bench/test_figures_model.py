@@ -23,7 +23,7 @@ from ocils.bench.figures_share import judging_share
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import EnvironmentProblem
 from ocils.domain.model import Chat, Manifest, Message, Sampling
-from ocils.engine.hardware import read_hardware
+from ocils.engine.machine.hardware import read_hardware
 from ocils.engine.scripted import ScriptedEngine
 from ocils.wiring import House, build
 

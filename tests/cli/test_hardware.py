@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ocils.engine.hardware import read_hardware
+from ocils.engine.machine.hardware import read_hardware
 from ocils.engine.random_model import write_random_model
 from ocils.settings import ModelSettings, UserSettings
 from ocils.wiring import Check, House, checkup

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ocils.domain.errors import InvalidSettings, ModelUnavailable
-from ocils.engine.staging import replace_text
+from ocils.engine.models.staging import replace_text
 from ocils.settings_text import with_model
 
 

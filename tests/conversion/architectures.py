@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ocils.domain.model import Manifest, Rope
 from ocils.domain.shape import Shape
-from ocils.engine.store import bundled_models, load_manifest
+from ocils.engine.models.store import bundled_models, load_manifest
 
 from . import tokenizers_made
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from ocils.engine.store import ModelFolder, load_manifest, verify
+from ocils.engine.models.store import ModelFolder, load_manifest, verify
 from tests.engine.hub_server import COMMIT, HubServer, serving
 from tests.engine.places import Places
 
@@ -153,7 +153,7 @@ def test_a_damaged_source_is_told_and_installs_nothing(user: User, name: str) ->
 
 def test_a_killed_conversion_leaves_no_process_and_is_gone_on_with(user: User) -> None:
     with user.start("pull", "random-coder") as process:
-        child = _child_of(process, "ocils.engine.conversion")
+        child = _child_of(process, "ocils.engine.models.conversion")
         process.send_signal(signal.SIGKILL)
     until(lambda: not Path(f"/proc/{child}").exists(), "the end of the conversion")
     assert user.places.names() == [".random-coder.lock", ".staging-random-coder"]

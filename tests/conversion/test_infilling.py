@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ocils.domain.model import Infill, Manifest
-from ocils.engine.store import ModelFolder
+from ocils.engine.models.store import ModelFolder
 from ocils.engine.tokens import ModelTokens
 
 from . import tokenizers_made

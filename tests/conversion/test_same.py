@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ocils.domain import shape as shapes
-from ocils.engine.weights import read_weights
+from ocils.engine.models.weights import read_weights
 
 from .architectures import ARCHITECTURES, MANIFESTS, convert, in_small
 from .comparing import apart, our_text, ours, some_tokens, their_text, theirs
@@ -108,7 +108,7 @@ def test_the_base_of_the_rope_is_the_manifests(pair: Callable[[str], Pair], name
 def test_the_shipped_converter_writes_the_same(pair: Callable[[str], Pair], tmp_path: Path) -> None:
     """``ocils model convert`` runs it as a process of its own."""
     source = pair("llama-4of4-base100000linear").source
-    command = [sys.executable, "-m", "ocils.engine.conversion"]
+    command = [sys.executable, "-m", "ocils.engine.models.conversion"]
     command += [str(source), str(tmp_path / "ct2"), "int8"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from ocils.domain.model import Chat, Manifest, Message
-from ocils.engine.store import ModelFolder
+from ocils.engine.models.store import ModelFolder
 from ocils.engine.tokens import ModelTokens
 
 from . import tokenizers_made

@@ -16,10 +16,10 @@ from msgspec.structs import replace
 
 from ocils.domain.errors import ModelDamaged
 from ocils.domain.model import Rope
-from ocils.engine import store
-from ocils.engine.refused import refusal
-from ocils.engine.store import ModelFolder
-from ocils.engine.weights import read_weights
+from ocils.engine.models import store
+from ocils.engine.models.refused import refusal
+from ocils.engine.models.store import ModelFolder
+from ocils.engine.models.weights import read_weights
 
 from . import architectures
 from .architectures import ARCHITECTURES, MANIFESTS

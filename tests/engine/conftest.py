@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from ocils.engine.ct2 import CTranslate2Engine
-from ocils.engine.store import ModelFolder, find
+from ocils.engine.models.store import ModelFolder, find
 
 from .small_model import build_model
 

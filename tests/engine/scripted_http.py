@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from ocils.engine.http import Request, read_request
+from ocils.engine.remote.http import Request, read_request
 
 Answer = Callable[[Request, asyncio.StreamWriter], Awaitable[None]]
 

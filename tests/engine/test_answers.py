@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocils.domain.model import Infill, InfillFormat
-from ocils.engine.answers import Events, Piece, Refusal, Rubbish, names, pieces, scores
-from ocils.engine.raw import read, written
+from ocils.engine.remote.answers import Events, Piece, Refusal, Rubbish, names, pieces, scores
+from ocils.engine.remote.raw import read, written
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

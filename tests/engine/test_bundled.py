@@ -10,7 +10,7 @@ import pytest_asyncio
 from ocils.domain.cancel import CancelToken
 from ocils.domain.model import Infill, Sampling
 from ocils.engine.ct2 import CTranslate2Engine
-from ocils.engine.store import find, verify
+from ocils.engine.models.store import find, verify
 
 pytestmark = pytest.mark.model
 

@@ -14,9 +14,9 @@ import pytest
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import ModelDamaged, ModelUnavailable, Unsupported
 from ocils.domain.model_state import Progress
-from ocils.engine.child import run_module
-from ocils.engine.convert import check_source, check_tools, convert, converted_size, wanted
-from ocils.engine.hub import Stopped
+from ocils.engine.models.child import run_module
+from ocils.engine.models.convert import check_source, check_tools, convert, converted_size, wanted
+from ocils.engine.models.hub import Stopped
 
 CONFIG = {"model_type": "llama", "rope_theta": 10000.0, "hidden_act": "silu", "dtype": "bfloat16"}
 

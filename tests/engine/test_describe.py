@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ocils.domain.model import Rope
-from ocils.engine.describe import describe
-from ocils.engine.store import bundled_models, load_manifest
+from ocils.engine.models.describe import describe
+from ocils.engine.models.store import bundled_models, load_manifest
 
 FILLING = [
     manifest

@@ -15,7 +15,7 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import EnvironmentProblem, UsageError
 from ocils.domain.model import Chat, Infill, Message, Prompt, Reply, Sampling
 from ocils.engine.ct2 import CTranslate2Engine
-from ocils.engine.store import ModelFolder, find
+from ocils.engine.models.store import ModelFolder, find
 
 from .small_model import build_model
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ocils.engine.growth import watch_growth
+from ocils.engine.machine.growth import watch_growth
 
 MIB = 1024 * 1024
 

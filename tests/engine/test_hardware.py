@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ocils.engine import cuda
-from ocils.engine.hardware import Hardware, cpu_free, read_hardware
+from ocils.engine.machine import cuda
+from ocils.engine.machine.hardware import Hardware, cpu_free, read_hardware
 
 GIB = 2**30
 MEMINFO = "MemTotal:       16000000 kB\nMemFree:  1000 kB\nMemAvailable:   8388608 kB\n"

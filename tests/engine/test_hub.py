@@ -11,7 +11,7 @@ import pytest
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import ModelDamaged, ModelUnavailable
-from ocils.engine.hub import Hub, Listing, RemoteFile, Stopped
+from ocils.engine.models.hub import Hub, Listing, RemoteFile, Stopped
 
 from .hub_server import COMMIT, Answer, Asked, HubServer, Plan, serving
 

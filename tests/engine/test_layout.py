@@ -7,8 +7,8 @@ import pytest
 
 from ocils.domain.model import Manifest
 from ocils.domain.shape import GIB, Shape
-from ocils.engine.hardware import Cpu, Gpu, Hardware
-from ocils.engine.layout import (
+from ocils.engine.machine.hardware import Cpu, Gpu, Hardware
+from ocils.engine.machine.layout import (
     Layout,
     advice_for,
     after_out_of_memory,
@@ -16,7 +16,7 @@ from ocils.engine.layout import (
     rows_that_fit,
     without_gpu,
 )
-from ocils.engine.memory import Want
+from ocils.engine.machine.memory import Want
 
 CUBLAS = "/opt/libcublas.so.12"
 MIB = 1024 * 1024

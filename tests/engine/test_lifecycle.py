@@ -14,11 +14,11 @@ import pytest
 from ocils.domain.cancel import CancelToken
 from ocils.domain.model import Infill, Reply, Sampling
 from ocils.engine.ct2 import CTranslate2Engine
-from ocils.engine.hardware import read_hardware
-from ocils.engine.layout import Layout
-from ocils.engine.memory import Want
+from ocils.engine.machine.hardware import read_hardware
+from ocils.engine.machine.layout import Layout
+from ocils.engine.machine.memory import Want
+from ocils.engine.models.store import ModelFolder
 from ocils.engine.native import Native
-from ocils.engine.store import ModelFolder
 
 HOLE = Infill("\nx = 1", "\ny = 2")
 
@@ -77,7 +77,7 @@ def test_leaving_in_the_middle_does_not_abort(small_model: ModelFolder, ending: 
         from ocils.domain.cancel import CancelToken
         from ocils.domain.model import Infill, Sampling
         from ocils.engine.ct2 import CTranslate2Engine
-        from ocils.engine.store import find
+        from ocils.engine.models.store import find
 
         async def main():
             engine = CTranslate2Engine(find({str(small_model.folder)!r}), threads=2)
@@ -104,7 +104,7 @@ def test_leaving_in_the_middle_does_not_abort(small_model: ModelFolder, ending: 
 def test_importing_the_engine_imports_no_library() -> None:
     """The server starts within a second: the heavy libraries come with the first use."""
     program = (
-        "import sys; from ocils.engine import ct2, store, scripted; "
+        "import sys; from ocils.engine import ct2, scripted; from ocils.engine.models import store; "
         "print([m for m in ('ctranslate2', 'tokenizers', 'numpy', 'jinja2') if m in sys.modules])"
     )
     ended = subprocess.run(

@@ -13,8 +13,8 @@ from types import ModuleType
 import pytest
 
 from ocils.domain import shape as shapes
-from ocils.engine.refused import COMPARED
-from ocils.engine.store import bundled_models, find, load_manifest
+from ocils.engine.models.refused import COMPARED
+from ocils.engine.models.store import bundled_models, find, load_manifest
 
 MODELS = bundled_models()
 SHIPPED = sorted(p for p in MODELS.glob("*.toml") if p.name not in ("refused.toml", "tiny.toml"))

@@ -19,9 +19,9 @@ from ocils.domain.errors import (
     UsageError,
 )
 from ocils.domain.model_state import Progress
-from ocils.engine.hub import Hub, Stopped
-from ocils.engine.pull import already_there, pull, wish_for
-from ocils.engine.store import ModelFolder, find, verify
+from ocils.engine.models.hub import Hub, Stopped
+from ocils.engine.models.pull import already_there, pull, wish_for
+from ocils.engine.models.store import ModelFolder, find, verify
 from ocils.wiring import models
 from ocils.wiring.model_list import listed
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from ocils.engine.refused import COMPARED, doubt, entries, features, refusal, refusal_of_name
-from ocils.engine.store import bundled_models, find
+from ocils.engine.models.refused import COMPARED, doubt, entries, features, refusal, refusal_of_name
+from ocils.engine.models.store import bundled_models, find
 
 PLAIN: dict[str, object] = {
     "model_type": "llama", "hidden_size": 64, "num_attention_heads": 4, "hidden_act": "silu"

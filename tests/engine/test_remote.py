@@ -13,9 +13,9 @@ import pytest
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import ModelUnavailable, Unsupported
 from ocils.domain.model import Chat, Infill, InfillFormat, Manifest, Message, Reply, Sampling
-from ocils.engine.connection import Address
-from ocils.engine.http import Request
-from ocils.engine.remote import RemoteEngine, undescribed
+from ocils.engine.remote.connection import Address
+from ocils.engine.remote.engine import RemoteEngine, undescribed
+from ocils.engine.remote.http import Request
 from ocils.record.redact import Veil
 
 from .scripted_http import ScriptedServer, events, response, serving, talk, text, whole
@@ -464,7 +464,7 @@ async def test_the_only_model_is_taken_and_of_several_one_has_to_be_named() -> N
 def test_without_the_package_the_extra_is_named() -> None:
     code = (
         "import asyncio, sys; sys.modules['openai'] = None\n"
-        "from ocils.engine.connection import Address, Connection\n"
+        "from ocils.engine.remote.connection import Address, Connection\n"
         "from ocils.domain.errors import ModelUnavailable\n"
         "try: asyncio.run(Connection(Address('http://127.0.0.1:9/v1')).models())\n"
         "except ModelUnavailable as problem: print(problem)"

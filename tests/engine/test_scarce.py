@@ -15,11 +15,11 @@ from ocils.domain.errors import EnvironmentProblem
 from ocils.domain.model import Infill, Reply, Sampling
 from ocils.domain.model_state import Failed, Loading, ModelState, Ready, Unloaded
 from ocils.engine.ct2 import CTranslate2Engine
-from ocils.engine.hardware import Cpu, Gpu, Hardware
-from ocils.engine.memory import Want
+from ocils.engine.machine.hardware import Cpu, Gpu, Hardware
+from ocils.engine.machine.memory import Want
+from ocils.engine.machine.scarce import Room, ScarceLibrary
+from ocils.engine.models.store import ModelFolder
 from ocils.engine.native import Native
-from ocils.engine.scarce import Room, ScarceLibrary
-from ocils.engine.store import ModelFolder
 
 GIB = 2**30
 MACHINE = Hardware(

@@ -14,9 +14,9 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import Unsupported
 from ocils.domain.model import Infill
 from ocils.engine.ct2 import CTranslate2Engine
+from ocils.engine.models.store import ModelFolder
 from ocils.engine.scoring import score_rows
 from ocils.engine.shared import Group, group_rows, pieces, score_groups
-from ocils.engine.store import ModelFolder
 
 LINES = [f"\n    name_{n} = call({n}, 'ä{n}')" for n in range(12)]
 

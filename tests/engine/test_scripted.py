@@ -9,8 +9,8 @@ import pytest
 from ocils.domain.cancel import CancelToken
 from ocils.domain.model import Infill, Manifest, Reply, Sampling
 from ocils.engine.ct2 import CTranslate2Engine
+from ocils.engine.models.store import ModelFolder
 from ocils.engine.scripted import ScriptedEngine
-from ocils.engine.store import ModelFolder
 from ocils.ports import Engine
 
 MANIFEST = Manifest("fake", "none", "none", 100, False, ("infill",))

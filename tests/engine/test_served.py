@@ -18,10 +18,10 @@ import pytest_asyncio
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import ModelUnavailable
 from ocils.domain.model import Chat, Infill, Message, Reply, Sampling
-from ocils.engine.connection import Address
 from ocils.engine.ct2 import CTranslate2Engine
-from ocils.engine.remote import RemoteEngine
-from ocils.engine.store import find
+from ocils.engine.models.store import find
+from ocils.engine.remote.connection import Address
+from ocils.engine.remote.engine import RemoteEngine
 from ocils.engine.tokens import ModelTokens
 from ocils.record.redact import Veil
 
@@ -133,7 +133,9 @@ async def test_likelihoods_are_those_of_the_same_model_here(
     pairs = [(hole(line), f"\n{text}") for line, text in enumerate(CODE)] * 8
     there = await remote.score(pairs, CancelToken())
     here = await local.score(pairs, CancelToken())
-    assert there == pytest.approx(here, abs=1e-3)
+    # Rows are batched differently here and there, and int8 rounds what comes out by some hundredths;
+    # another line, or another place to begin, differs by whole units.
+    assert there == pytest.approx(here, abs=0.15)
 
 
 async def test_many_replies_come_from_one_request(remote: RemoteEngine, process: Process) -> None:

@@ -9,11 +9,11 @@ import pytest_asyncio
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.model import Chat, Infill, Message, Reply, Sampling
-from ocils.engine.connection import Address
 from ocils.engine.ct2 import CTranslate2Engine
-from ocils.engine.remote import RemoteEngine
-from ocils.engine.served import ModelServer
-from ocils.engine.store import ModelFolder
+from ocils.engine.models.store import ModelFolder
+from ocils.engine.remote.connection import Address
+from ocils.engine.remote.engine import RemoteEngine
+from ocils.engine.remote.served import ModelServer
 from ocils.record.redact import Veil
 
 TALK = (Message("system", "You repair."), Message("user", "Repair `f`."))

@@ -12,14 +12,14 @@ from msgspec.structs import replace
 
 from ocils.domain.errors import ModelUnavailable
 from ocils.domain.model import Rope, Source
-from ocils.engine import staging
-from ocils.engine.manifest_text import manifest_text
-from ocils.engine.store import ModelFolder, bundled_models, load_manifest
+from ocils.engine.models import staging
+from ocils.engine.models.manifest_text import manifest_text
+from ocils.engine.models.store import ModelFolder, bundled_models, load_manifest
 
 HOLD = """
 import sys
 from pathlib import Path
-from ocils.engine.staging import locked
+from ocils.engine.models.staging import locked
 with locked(Path(sys.argv[1]), "m"):
     print("held", flush=True)
     sys.stdin.read()

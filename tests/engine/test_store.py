@@ -11,7 +11,7 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import EnvironmentProblem, ModelDamaged, ModelMissing
 from ocils.domain.model import Chat, Infill, Message, Sampling
 from ocils.engine.ct2 import CTranslate2Engine
-from ocils.engine.store import ModelFolder, bundled_models, find, readable, verify
+from ocils.engine.models.store import ModelFolder, bundled_models, find, readable, verify
 
 MINIMAL = """
 name = "mine"

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ocils.domain.errors import ModelDamaged, Unsupported
 from ocils.domain.model import Chat, Infill, InfillFormat, Message
 from ocils.engine.chat import ChatTemplate
-from ocils.engine.store import ModelFolder, find
+from ocils.engine.models.store import ModelFolder, find
 from ocils.engine.tokens import ModelTokens
 
 from .small_model import SPECIALS, build_model

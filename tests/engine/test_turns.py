@@ -16,11 +16,11 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.model import Chat, Message, Reply, Sampling
 from ocils.domain.shape import Shape
 from ocils.engine.ct2 import CTranslate2Engine
-from ocils.engine.memory import Want
+from ocils.engine.machine.memory import Want
+from ocils.engine.models.store import ModelFolder, find
 from ocils.engine.native import Native
 from ocils.engine.random_model import write_random_model
 from ocils.engine.steady import steady_prefix
-from ocils.engine.store import ModelFolder, find
 from ocils.engine.tokens import ModelTokens
 
 WIDE = Shape(1, 256, 4, 2, 64, 90_000, 2048, tied=True, biases="qkv")
@@ -187,7 +187,7 @@ def test_memory_that_really_runs_out_costs_no_reply(wide_model: ModelFolder) -> 
         from ocils.domain.model import Chat, Message, Sampling
         from ocils.domain.model_state import in_words
         from ocils.engine.ct2 import CTranslate2Engine
-        from ocils.engine.store import find
+        from ocils.engine.models.store import find
 
         async def main():
             told = []

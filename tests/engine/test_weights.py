@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ocils.domain.errors import ModelDamaged
-from ocils.engine.store import ModelFolder, bundled_models
-from ocils.engine.weights import read_weights
+from ocils.engine.models.store import ModelFolder, bundled_models
+from ocils.engine.models.weights import read_weights
 
 
 def test_a_whole_model_says_what_it_is(small_model: ModelFolder) -> None:

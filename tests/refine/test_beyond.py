@@ -10,7 +10,7 @@ import pytest
 from ocils.domain.events import TurnStarted
 from ocils.domain.model import Manifest
 from ocils.domain.target import Task
-from ocils.engine.store import bundled_models, find, load_manifest
+from ocils.engine.models.store import bundled_models, find, load_manifest
 from ocils.refine.beyond import INSTEAD, beyond
 from ocils.source.stub import is_stub
 from tests.refine.conftest import BUGGY, CHATTY, TINY, Scene, end_of, events_of

@@ -18,8 +18,8 @@ from ocils.domain.session import Feedback, Limits, Session
 from ocils.domain.target import Context, EditTarget, Excerpt
 from ocils.domain.text import Span
 from ocils.engine.ct2 import CTranslate2Engine
+from ocils.engine.models.store import ModelFolder, find
 from ocils.engine.scripted import ScriptedEngine
-from ocils.engine.store import ModelFolder, find
 from ocils.ports import Ports
 from ocils.prompt import chat, fitted
 from ocils.record.off import NoSessions

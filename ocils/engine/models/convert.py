@@ -15,10 +15,10 @@ from typing import Final
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import ModelDamaged, ModelUnavailable, Unsupported
 from ocils.domain.model_state import Progress
-from ocils.engine.child import run_module
-from ocils.engine.refused import refusal, refusal_of_name
-from ocils.engine.staging import check_room
-from ocils.engine.weights import read_weights
+from ocils.engine.models.child import run_module
+from ocils.engine.models.refused import refusal, refusal_of_name
+from ocils.engine.models.staging import check_room
+from ocils.engine.models.weights import read_weights
 
 QUANTISATIONS: Final = (
     "int8",
@@ -149,7 +149,7 @@ def convert(
     whole = False
     try:
         arguments = [str(source), str(target), compute_type]
-        ended = run_module("ocils.engine.conversion", arguments, hear, cancel)
+        ended = run_module("ocils.engine.models.conversion", arguments, hear, cancel)
         if failed or ended.code:
             raise ModelUnavailable(
                 f"the conversion failed: {_first_line(failed) or ended.how}",

@@ -4,7 +4,7 @@ The client is the ``openai`` package's: it sends a request again, with growing p
 server is busy (429), fails (5xx) or cannot be reached, and never once an answer has begun. What it
 takes from the environment by itself (keys, organisations, headers) is kept from the server.
 
-Not covered: what is asked (``remote.py``), what the events hold (``answers.py``).
+Not covered: what is asked (``engine.py``), what the events hold (``answers.py``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from ocils.domain.base import Value
 from ocils.domain.errors import ModelUnavailable
-from ocils.engine.answers import Events, Refusal, Rubbish, names, parsed
+from ocils.engine.remote.answers import Events, Refusal, Rubbish, names, parsed
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI

@@ -29,10 +29,10 @@ from ocils.domain.model import (
     Reply,
     Sampling,
 )
-from ocils.engine.answers import Refusal, Rubbish, pieces, scores
-from ocils.engine.connection import Address, Connection, Refused
-from ocils.engine.remote_requests import Requests, Veil
-from ocils.engine.remote_rows import Rows
+from ocils.engine.remote.answers import Refusal, Rubbish, pieces, scores
+from ocils.engine.remote.connection import Address, Connection, Refused
+from ocils.engine.remote.requests import Requests, Veil
+from ocils.engine.remote.rows import Rows
 
 _AT_ONCE = 4  # requests, where a server gives one reply a request
 _PAIRS = 64  # scored a request

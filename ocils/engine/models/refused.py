@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from ocils.domain.base import Value
-from ocils.engine.store import REFUSED, bundled_models
+from ocils.engine.models.store import REFUSED, bundled_models
 
 COMPARED: Final = frozenset({"llama", "mistral", "qwen2", "qwen3", "gpt_bigcode", "gemma"})
 """The model types whose conversion ``tests/conversion`` compares with transformers."""

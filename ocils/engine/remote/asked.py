@@ -14,8 +14,8 @@ from typing import Literal, TypeVar
 import msgspec
 
 from ocils.domain.model import Chat, Infill, Manifest, Message, Prompt, Reply, Sampling
-from ocils.engine.http import BadRequest
-from ocils.engine.raw import plain, read
+from ocils.engine.remote.http import BadRequest
+from ocils.engine.remote.raw import plain, read
 
 _MOST_ROWS = 64
 _SIGNS = 4 * 64  # characters of stop strings

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ocils.domain.base import Value
-from ocils.engine import cuda
+from ocils.engine.machine import cuda
 
 KIB = 1024
 

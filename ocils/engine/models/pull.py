@@ -20,10 +20,10 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import ModelDamaged, ModelMissing, ModelUnavailable, UsageError
 from ocils.domain.model import Manifest, Source
 from ocils.domain.model_state import Progress
-from ocils.engine import convert
-from ocils.engine.describe import describe
-from ocils.engine.hub import Hub, Listing, RemoteFile
-from ocils.engine.install import (
+from ocils.engine.models import convert
+from ocils.engine.models.describe import describe
+from ocils.engine.models.hub import Hub, Listing, RemoteFile
+from ocils.engine.models.install import (
     NEEDED,
     OPTIONAL,
     Tell,
@@ -31,8 +31,8 @@ from ocils.engine.install import (
     finish,
     refuse_bundled,
 )
-from ocils.engine.staging import check_room, disk_problem, locked, staging_folder, sweep
-from ocils.engine.store import ModelFolder, find, installed_models, verify
+from ocils.engine.models.staging import check_room, disk_problem, locked, staging_folder, sweep
+from ocils.engine.models.store import ModelFolder, find, installed_models, verify
 
 _PLAN = "plan.json"
 

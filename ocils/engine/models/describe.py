@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ocils.domain.errors import ModelDamaged, Unsupported
 from ocils.domain.model import InfillFormat, Manifest, Rope, Source, StrategyName
-from ocils.engine.refused import doubt
+from ocils.engine.models.refused import doubt
 
 _FORMATS = (
     # CodeGemma has Qwen's names for three of its tokens, and not for the fourth.

@@ -1,4 +1,4 @@
-"""The conversion itself, as a process: ``python -m ocils.engine.conversion SOURCE TARGET TYPE``.
+"""The conversion itself, as a process: ``python -m ocils.engine.models.conversion SOURCE TARGET TYPE``.
 
 A process of its own, so that torch and transformers never enter the server, so that a cancelled
 conversion can be ended at any time, and so that a crash is its own. It prints JSON lines: what it is
@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ocils.engine.child import end_with_parent, speak
+from ocils.engine.models.child import end_with_parent, speak
 
 COPIED = (
     "tokenizer.json",

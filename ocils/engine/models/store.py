@@ -23,7 +23,7 @@ import platformdirs
 from ocils.domain.base import Value
 from ocils.domain.errors import ModelDamaged, ModelMissing
 from ocils.domain.model import Manifest
-from ocils.engine.weights import AGAIN, read_weights
+from ocils.engine.models.weights import AGAIN, read_weights
 
 MANIFEST_IN_FOLDER = "ocils.toml"
 REFUSED = "refused.toml"
@@ -49,7 +49,7 @@ def bundled_models(package: Path | None = None) -> Path:
 
     In an installed wheel the folder beside the package is somebody else's, whatever its name.
     """
-    package = package or Path(__file__).parent.parent
+    package = package or Path(__file__).parents[2]
     inside = package / "_models"
     return inside if inside.is_dir() else package.parent / "models"
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
-from ocils.engine.hub import Stopped
+from ocils.engine.models.hub import Stopped
 
 _PR_SET_PDEATHSIG = 1
 _LINES = 3  # of standard error that are told
@@ -113,7 +113,7 @@ def _path() -> str:
     With ``-P`` and a folder of its own it imports nothing of the workspace that a user stands in.
     """
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    ours = str(Path(__file__).parents[2])
+    ours = str(Path(__file__).parents[3])
     return os.pathsep.join([ours, *(each for each in given if Path(each).is_absolute())])
 
 

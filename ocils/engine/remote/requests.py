@@ -12,7 +12,7 @@ import msgspec
 
 from ocils.domain.errors import Unsupported
 from ocils.domain.model import Chat, Infill, InfillFormat, Manifest, Message, Prompt, Sampling
-from ocils.engine.raw import harmless, written
+from ocils.engine.remote.raw import harmless, written
 
 _STOPS = 4  # the protocol takes no more; the others are looked for here
 

@@ -17,8 +17,8 @@ import msgspec
 from ocils.domain.base import Value
 from ocils.domain.model import Manifest
 from ocils.domain.shape import GIB
-from ocils.engine.hardware import Gpu, Hardware
-from ocils.engine.memory import MIB, RESERVE, Want, cache_in, room_in, rows_in, weights_in
+from ocils.engine.machine.hardware import Gpu, Hardware
+from ocils.engine.machine.memory import MIB, RESERVE, Want, cache_in, room_in, rows_in, weights_in
 
 SMALL = 64 * MIB
 _NOT_SHARED_OUT = (

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import ModelDamaged, ModelUnavailable, OcilsError
-from ocils.engine.hub_errors import explained, passing
-from ocils.engine.staging import disk_problem
+from ocils.engine.models.hub_errors import explained, passing
+from ocils.engine.models.staging import disk_problem
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo

@@ -13,13 +13,18 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import ModelMissing, Unsupported
 from ocils.domain.model import Manifest
 from ocils.domain.model_state import Progress
-from ocils.engine import convert
-from ocils.engine.describe import describe
-from ocils.engine.hub import Stopped
-from ocils.engine.install import NEEDED, OPTIONAL, Tell, check_complete, finish
-from ocils.engine.staging import check_room, disk_problem, locked, staging_folder, sweep
-from ocils.engine.store import MANIFEST_IN_FOLDER, ModelFolder, installed_models, load_manifest
-from ocils.engine.weights import read_weights
+from ocils.engine.models import convert
+from ocils.engine.models.describe import describe
+from ocils.engine.models.hub import Stopped
+from ocils.engine.models.install import NEEDED, OPTIONAL, Tell, check_complete, finish
+from ocils.engine.models.staging import check_room, disk_problem, locked, staging_folder, sweep
+from ocils.engine.models.store import (
+    MANIFEST_IN_FOLDER,
+    ModelFolder,
+    installed_models,
+    load_manifest,
+)
+from ocils.engine.models.weights import read_weights
 
 _AT_ONCE = 4 * 1024 * 1024
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import ModelDamaged
-from ocils.engine.child import run_module
-from ocils.engine.store import MANIFEST_IN_FOLDER, ModelFolder, verify
-from ocils.engine.weights import AGAIN
+from ocils.engine.models.child import run_module
+from ocils.engine.models.store import MANIFEST_IN_FOLDER, ModelFolder, verify
+from ocils.engine.models.weights import AGAIN
 
 _SECONDS = 60.0
 _PER_SECOND = 20_000_000  # bytes of weights that the slowest disk reads
@@ -33,7 +33,7 @@ def examine(model: ModelFolder, cancel: CancelToken, *, load: bool) -> None:
         arguments.append("load")
     problem: dict[str, object] = {}
     ended = run_module(
-        "ocils.engine.examination",
+        "ocils.engine.models.examination",
         arguments,
         problem.update,
         cancel,

@@ -3,7 +3,7 @@
 Everything comes from outside and may be anything: what is not of the protocol raises ``Rubbish``,
 whose text says what was there instead.
 
-Not covered: asking (``remote.py``); fields that ocils does not need.
+Not covered: asking (``engine.py``); fields that ocils does not need.
 """
 
 from __future__ import annotations

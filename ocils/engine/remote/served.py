@@ -15,7 +15,7 @@ from contextlib import aclosing, suppress
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import EnvironmentProblem, OcilsError
-from ocils.engine.asked import (
+from ocils.engine.remote.asked import (
     AskedChat,
     AskedText,
     choice,
@@ -25,7 +25,7 @@ from ocils.engine.asked import (
     prompt_of,
     scored,
 )
-from ocils.engine.http import (
+from ocils.engine.remote.http import (
     BadRequest,
     Request,
     check_origin,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from ocils.domain.model import Chat, Infill, Manifest, Prompt, Reply, Sampling
-from ocils.engine.answers import Piece, Rubbish
+from ocils.engine.remote.answers import Piece, Rubbish
 from ocils.engine.rows import Row
 
 _LONGEST = 64  # characters a token; what is longer on the whole was not asked for

@@ -15,10 +15,10 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import ModelDamaged, UsageError
 from ocils.domain.model import Manifest
 from ocils.domain.model_state import Progress
-from ocils.engine.examine import examine
-from ocils.engine.manifest_text import manifest_text
-from ocils.engine.staging import disk_problem, publish
-from ocils.engine.store import (
+from ocils.engine.models.examine import examine
+from ocils.engine.models.manifest_text import manifest_text
+from ocils.engine.models.staging import disk_problem, publish
+from ocils.engine.models.store import (
     MANIFEST_IN_FOLDER,
     ModelFolder,
     bundled_models,

@@ -1,4 +1,4 @@
-"""A model looked at in a process with limits: ``python -m ocils.engine.examination MANIFEST [load]``.
+"""A model looked at in a process with limits: ``python -m ocils.engine.models.examination MANIFEST [load]``.
 
 Its tokenizer reads, its chat template renders (what came with a download may loop, or take all
 memory), and with ``load`` CTranslate2 reads the weights and draws a token. Prints one JSON line when
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from ocils.domain.errors import OcilsError
 from ocils.domain.model import Chat, Infill, Message
-from ocils.engine.child import end_with_parent, speak
 from ocils.engine.library import library
-from ocils.engine.store import ModelFolder, find
+from ocils.engine.models.child import end_with_parent, speak
+from ocils.engine.models.store import ModelFolder, find
 from ocils.engine.tokens import ModelTokens
 
 if TYPE_CHECKING:
