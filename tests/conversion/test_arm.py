@@ -9,8 +9,11 @@ from pathlib import Path
 
 import ctranslate2  # type: ignore[import-untyped]
 import numpy as np
+import pytest
 
 from ocils.engine.random_model import write_random_model
+
+pytestmark = pytest.mark.convert
 
 ARM = Path(__file__).parent.parent / "bench" / "arms" / "with_transformers.py"
 
