@@ -113,7 +113,7 @@ async def test_unloading_forgets_what_was_kept(wide_model: ModelFolder) -> None:
     try:
         await draw(engine, ask("a" * 50), GREEDY)
         for _ in range(200):
-            if not native.loaded:
+            if not native.loaded and not native.kept:  # one after the other, in its thread
                 break
             await asyncio.sleep(0.05)
         assert (native.loaded, native.kept) == (False, 0)
@@ -161,7 +161,8 @@ async def test_one_session_ending_leaves_the_other_alone(
     other = asyncio.create_task(draw(engine, ask("y" * 100), Sampling(4, 8)))
     await asyncio.sleep(0.2)
     stop.cancel()
-    assert await asyncio.wait_for(one, 60) == []
+    # A model that talks noise may end a row by itself before; that it ended all four is not to be.
+    assert len(await asyncio.wait_for(one, 60)) < 4
     assert len(await asyncio.wait_for(other, 60)) == 4
 
 
