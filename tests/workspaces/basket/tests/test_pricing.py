@@ -30,6 +30,7 @@ def test_delivery_of_a_small_basket():
 
 def test_delivery_is_free_at_the_limit():
     assert delivery(5000) == 0
+    assert delivery(5001) == 0
 
 
 def test_delivery_of_nothing():
