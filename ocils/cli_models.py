@@ -8,6 +8,7 @@ Not covered: doing it (``wiring/models.py``).
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -127,11 +128,11 @@ def _convert(arguments: argparse.Namespace) -> int:
 
 
 def _fetched(arguments: argparse.Namespace, *, convert: bool) -> int:
-    with _Shown() as shown:
+    with Shown() as shown:
         row = models.pull(
             arguments.model,
             shown.tell,
-            CancelToken(),
+            shown.cancel,
             revision=arguments.revision,
             quantisation=arguments.quantization,
             name=arguments.name,
@@ -142,11 +143,11 @@ def _fetched(arguments: argparse.Namespace, *, convert: bool) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    with _Shown() as shown:
+    with Shown() as shown:
         row = models.import_folder(
             arguments.folder,
             shown.tell,
-            CancelToken(),
+            shown.cancel,
             name=arguments.name,
             quantisation=arguments.quantization,
             context=arguments.context,
@@ -172,9 +173,9 @@ def _use(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     name = arguments.model or models.chosen()
-    with _Shown() as shown:
+    with Shown() as shown:
         shown.tell(Done(f"looking at {name}"))
-        row = models.check(name, CancelToken())
+        row = models.check(name, shown.cancel)
     if row is None:
         return _NOT_DONE
     print(f"{row.name} is whole: {_size(row.size)}")
@@ -199,10 +200,15 @@ def _remove(arguments: argparse.Namespace) -> int:
     return _DONE
 
 
-class _Shown:
-    """Shows how far something is: a bar on a terminal, a line a stage elsewhere."""
+class Shown:
+    """Shows how far something is: a bar on a terminal, a line a stage elsewhere.
+
+    Meanwhile Ctrl+C flips ``cancel`` besides raising: an interrupt that lands in a library's callback
+    or finaliser is ignored there, and the work would go on to its end.
+    """
 
     def __init__(self) -> None:
+        self.cancel = CancelToken()
         self._console = Console(stderr=True)
         self._bar = Progress(
             SpinnerColumn(),
@@ -217,16 +223,22 @@ class _Shown:
         self._task: TaskID | None = None
         self._stage = ""
 
-    def __enter__(self) -> _Shown:
+    def __enter__(self) -> Shown:
+        self._before = signal.signal(signal.SIGINT, self._interrupted)
         if self._console.is_terminal:
             self._bar.start()
             self._task = self._bar.add_task("", total=None)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
         self._bar.stop()
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
+        if self.cancel.cancelled:
             self._say("what was downloaded is kept; say it again to go on")
+
+    def _interrupted(self, *_: object) -> None:
+        self.cancel.cancel()
+        raise KeyboardInterrupt
 
     def tell(self, done: Done) -> None:
         """Take in how far it is."""

@@ -19,7 +19,8 @@ class CancelToken:
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self._lock = threading.Lock()
+        # A signal's handler may flip it in the middle of the same thread's `watch`.
+        self._lock = threading.RLock()
         self._watchers: list[Callable[[], None]] = []
 
     @property

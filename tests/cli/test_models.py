@@ -11,11 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import pytest
 
+from ocils.cli_models import Shown
 from tests.engine.hub_server import Answer, Asked, HubServer, Plan, serving
 from tests.engine.places import READY, Places, hub_of
 from tests.engine.small_model import build_model
@@ -243,3 +245,12 @@ def test_a_disk_that_fills_up_on_the_way_leaves_nothing_half_installed(user: Use
     assert "/models/small/" not in left
     assert "ocils.toml" not in left
     assert READY not in said or "Traceback" not in said
+
+
+def test_an_interrupt_that_a_library_swallows_ends_the_work_all_the_same() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with Shown() as shown:
+        with suppress(KeyboardInterrupt):  # as a finaliser does
+            signal.raise_signal(signal.SIGINT)
+        assert shown.cancel.cancelled
+    assert signal.getsignal(signal.SIGINT) == before
