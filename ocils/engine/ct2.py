@@ -126,26 +126,12 @@ class CTranslate2Engine:
         of them does not fit the context, ``Unsupported`` for a model without fill-in-the-middle,
         ``ModelMissing`` and ``ModelDamaged``.
         """
-        stream: Stream[tuple[float, ...]] = Stream()
-        closed = threading.Event()
 
-        def stopped() -> bool:
-            return closed.is_set() or cancel.cancelled or self._thread.stopping.is_set()
+        def work(native: Native, stopped: Callable[[], bool]) -> tuple[float, ...]:
+            rows = [self._tokens.encode_pair(prompt, middle) for prompt, middle in prompts]
+            return self._score(native, rows, stopped)
 
-        def job(native: Native) -> None:
-            if not stopped():
-                self._check()
-                rows = [self._tokens.encode_pair(prompt, middle) for prompt, middle in prompts]
-                stream.put(self._score(native, rows, stopped))
-
-        with cancel.watch(stream.release):
-            self._thread.submit(job).add_done_callback(stream.end_with)
-            try:
-                async for scores in stream.items():
-                    return scores
-            finally:
-                closed.set()
-        return ()
+        return await self._numbers(work, cancel)
 
     def _score(
         self, native: Native, rows: list[tuple[list[str], int]], stopped: Callable[[], bool]
@@ -172,6 +158,16 @@ class CTranslate2Engine:
 
         In order; an empty tuple when cancelled. Raises as ``score`` does.
         """
+        return await self._numbers(
+            lambda native, stopped: self._screen(native, prompts, stopped), cancel
+        )
+
+    async def _numbers(
+        self,
+        work: Callable[[Native, Callable[[], bool]], tuple[float, ...]],
+        cancel: CancelToken,
+    ) -> tuple[float, ...]:
+        """Return what ``work`` gives in the model's thread; an empty tuple when cancelled."""
         stream: Stream[tuple[float, ...]] = Stream()
         closed = threading.Event()
 
@@ -181,13 +177,13 @@ class CTranslate2Engine:
         def job(native: Native) -> None:
             if not stopped():
                 self._check()
-                stream.put(self._screen(native, prompts, stopped))
+                stream.put(work(native, stopped))
 
         with cancel.watch(stream.release):
             self._thread.submit(job).add_done_callback(stream.end_with)
             try:
-                async for guesses in stream.items():
-                    return guesses
+                async for numbers in stream.items():
+                    return numbers
             finally:
                 closed.set()
         return ()
