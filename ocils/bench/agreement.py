@@ -25,7 +25,7 @@ from ocils.bench.real import Project
 from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import UsageError
-from ocils.domain.judging import Plan, TestId, Verdict
+from ocils.domain.judging import Failed, Passed, Plan, TestId, Verdict
 from ocils.domain.text import Document, Edit, Snapshot, apply_edits
 from ocils.ports import Sandbox, Workspace
 
@@ -34,6 +34,9 @@ CHEAP = 6.0
 
 PATIENCE = 5.0
 FLOOR = 12.0
+LONGER = 8.0
+"""A plain run that did not end while the warm one did is made again with so many times the limit:
+pytest's own account of a failure, or hypothesis's smallest example, can take longer than the tests."""
 
 
 class Grounds(Value, frozen=True):
@@ -52,7 +55,18 @@ class Grounds(Value, frozen=True):
 class Ground:
     """A project, ready to be judged both ways; not for two at a time, since files change on disk."""
 
-    def __init__(self, project: Project, workspace: Workspace, sandbox: Sandbox) -> None:
+    def __init__(
+        self,
+        project: Project,
+        workspace: Workspace,
+        sandbox: Sandbox,
+        *,
+        floor: float = FLOOR,
+        longer: float = LONGER,
+    ) -> None:
+        """``floor``: seconds that any run may take; ``longer``: see ``LONGER``."""
+        self._floor = floor
+        self._longer = longer
         self._project = project
         self._workspace = workspace
         self._sandbox = sandbox
@@ -132,10 +146,13 @@ class Ground:
         cancel: CancelToken,
     ) -> Compared:
         ids, usual = grounds.tests[file]
-        limit = max(FLOOR, PATIENCE * usual)
+        limit = max(self._floor, PATIENCE * usual)
         plan = Plan(tests=ids, seconds=limit)
         verdict = await self._sandbox.judge(clean, (mutant.edit,), plan, cancel)
         run = await self._plainly(document, mutant.edit, file, limit)
+        if run.timed_out and isinstance(verdict, Passed | Failed):
+            limit *= self._longer
+            run = await self._plainly(document, mutant.edit, file, limit)
         compared = self._compared(mutant, clean, verdict, run, ids)
         if compared.agrees:
             return compared

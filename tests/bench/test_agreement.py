@@ -111,6 +111,21 @@ async def test_a_judge_that_lies_is_found_out(workspace: Path) -> None:
     assert "## Disagreements" in text
 
 
+async def test_a_plain_run_that_is_only_slow_comes_to_its_end(workspace: Path) -> None:
+    """What pytest writes of a failure may take longer than the tests; that is no disagreement."""
+    project = Project("basket", "1", "", "MIT")
+    disk = DiskWorkspace(str(workspace))
+    # Nobody starts pytest in the first limit.
+    ground = Ground(project, disk, ScriptedSandbox(always_green), floor=0.02, longer=3000)
+    grounds = await ground.survey(CancelToken())
+    tests = {file: (ids, 0.0) for file, (ids, _) in grounds.tests.items()}
+    grounds = msgspec.structs.replace(grounds, tests=tests)
+    mutants = drawn(await disk.snapshot(), 2)
+    found = [each async for each in ground.compare(mutants, grounds, CancelToken())]
+    assert found
+    assert {each.host for each in found} <= {"passed", "failed"}
+
+
 def test_a_report_of_agreement_has_no_list_of_disagreements() -> None:
     one = Compared("p", "m", "a.py", "f", "off by one", 3, "L2", "failed", "failed", 0.1, 1.0)
     text = report([one], [])
