@@ -26,12 +26,15 @@ class Refused(Exception):
 
 class Edited(NamedTuple):
     """The one function that differs: its name, and the line where its code object begins (1-based, in
-    both texts). Lines after ``head``, the last before its body, moved by ``shift``."""
+    both texts). Lines after ``head``, the last before its body, moved by ``shift``. The statement of
+    the module that holds it has the lines from ``first`` to ``last`` in the new text."""
 
     name: str
     line: int
     head: int
     shift: int
+    first: int
+    last: int
 
 
 class Statement(NamedTuple):
@@ -74,7 +77,8 @@ def find_edited(old: str, new: str, spans: List[Statement]) -> Edited:
     node = found[0]
     _check_decorators(node)
     head = max(node.lineno, node.body[0].lineno - 1)
-    return Edited(node.name, _first_line(node) + first - 1, head + first - 1, shift)
+    line = _first_line(node) + first - 1
+    return Edited(node.name, line, head + first - 1, shift, first, end + shift)
 
 
 class _Elsewhere(Exception):

@@ -29,6 +29,8 @@ class _Planter(ast.NodeTransformer):
         self._last = last
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, ast.stmt) and not self._reaches(node):
+            return node
         super().generic_visit(node)
         for name in BODIES:
             body = getattr(node, name, None)
@@ -36,6 +38,10 @@ class _Planter(ast.NodeTransformer):
             if isinstance(body, list):
                 setattr(node, name, self._noted(node, body, docstring=name == "body"))
         return node
+
+    def _reaches(self, node: ast.stmt) -> bool:
+        """Whether a statement has lines of the region; a decorator has no statements in it."""
+        return node.lineno <= self._last and (node.end_lineno or node.lineno) >= self._first
 
     def _noted(self, node: ast.AST, body: list[Any], *, docstring: bool) -> list[Any]:
         noted: list[Any] = []
@@ -66,10 +72,14 @@ def _is_future(node: ast.AST) -> bool:
     return isinstance(node, ast.ImportFrom) and node.module == "__future__"
 
 
-def compiled(source: bytes, path: str, first: int, last: int) -> CodeType:
-    """Compile ``source`` with notes in lines ``first`` to ``last``. Raises ``SyntaxError``."""
-    tree = _Planter(first, last).visit(ast.parse(source, path))
-    code: CodeType = compile(tree, path, "exec", dont_inherit=True)
+def compiled(source: str | bytes, path: str, first: int, last: int, flags: int = 0) -> CodeType:
+    """Compile ``source`` with notes in lines ``first`` to ``last``. Raises ``SyntaxError``.
+
+    ``flags``: the module's future features, where ``source`` is a part of it.
+    """
+    parsed = compile(source, path, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
+    tree = _Planter(first, last).visit(parsed)
+    code: CodeType = compile(tree, path, "exec", flags, dont_inherit=True)
     return code
 
 

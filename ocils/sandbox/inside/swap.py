@@ -17,11 +17,12 @@ import re
 import sys
 import warnings
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 from . import planted
 from .entered import Entered, Key, key_of
 from .onebody import Edited, Refused, Statement, find_edited, statements
+from .part import FEATURES, moved_by, nested, stands_for
 
 SAME = (
     "co_name",
@@ -77,11 +78,13 @@ class Live:
             raise Refused(file.trouble)
         if path in self._entered.read:
             raise Refused("its text was read while tests were collected")
-        edited = find_edited(file.text, _decoded(data), file.spans)
+        text = _decoded(data)
+        edited = find_edited(file.text, text, file.spans)
         why = self._forbidden.get((path, edited.name, edited.line))
         if why:
             raise Refused(why)
-        for function, code in file.replaced(edited, _compiled(data, path, "error", noted=noted)):
+        part = file.around(edited, noted)
+        for function, code in file.replaced(part, file.compiled(part, text, noted)):
             function.__code__ = code
         linecache.cache.pop(path, None)
         return edited
@@ -107,28 +110,62 @@ class CollectedFile:
     def __init__(self, path: str, data: bytes, functions: List[FunctionType]) -> None:
         self.text = ""
         self.trouble = ""
+        self._path = path
         self.spans: List[Statement] = []
         self._live: List[Tuple[FunctionType, CodeType]] = []
         try:
             self.text = _decoded(data)
             self.spans = statements(_compiled(data, path, "ignore", TREE_ONLY))
             self._code: CodeType = _compiled(data, path, "ignore")
+            self._above = stands_for(self.text, path)
             _check_loader(path, functions)
             self._match(functions)
         except Refused as refused:
             self.trouble = str(refused)
 
-    def replaced(self, edited: Edited, new: CodeType) -> List[Tuple[FunctionType, CodeType]]:
-        """Return each live function with its new code. Raises ``Refused``."""
+    def around(self, edited: Edited, noted: Optional[Tuple[int, int]]) -> Edited:
+        """Take in the statements around the edit that have ``noted`` lines."""
+        first, last = edited.first, edited.last
+        for each in self.spans if noted else ():
+            shift = edited.shift if each.first > edited.last - edited.shift else 0
+            if noted and each.first + shift <= noted[1] and noted[0] <= each.last + shift:
+                first, last = min(first, each.first + shift), max(last, each.last + shift)
+        return edited._replace(first=first, last=last)
+
+    def compiled(
+        self, edited: Edited, text: str, noted: Optional[Tuple[int, int]]
+    ) -> List[CodeType]:
+        """Compile the statements of ``text`` that ``edited`` names; returns what they make.
+
+        All that is around it is the same letter by letter, and so compiles to the same. Raises ``Refused``.
+        """
+        first, last = edited.first, edited.last
+        if self._above is not None and first > 1:
+            part = text.split("\n")[first - 1 : last]
+            text = self._above + "\n" * (first - 1) + "\n".join(part)
+        flags = self._code.co_flags & FEATURES
+        code = _compiled(text, self._path, "error", flags, noted)
+        return [each for each in nested(code) if first <= each.co_firstlineno <= last]
+
+    def replaced(self, edited: Edited, new: List[CodeType]) -> List[Tuple[FunctionType, CodeType]]:
+        """Return each live function that gets new code, with it. Raises ``Refused``."""
+        end = edited.last - edited.shift
+        old = [c for c in nested(self._code) if edited.first <= c.co_firstlineno <= end]
         found: List[Tuple[CodeType, CodeType]] = []
-        codes = {id(old): other for old, other in _side_by_side(self._code, new, edited, found)}
+        codes = {id(one): other for one, other in _in_order(old, new, edited, found)}
         if len(found) != 1:
             raise Refused(f"its code was found {len(found)} times")
         _check_kind(*found[0])
-        try:
-            return [(function, codes[id(code)]) for function, code in self._live]
-        except KeyError:
-            raise Refused("a function that its body makes is alive") from None
+        within, below = [], []
+        for function, code in self._live:
+            if code.co_firstlineno > end:
+                below.append((function, code))
+            elif id(code) in codes:
+                within.append((function, codes[id(code)]))
+            elif code.co_firstlineno >= edited.first:
+                raise Refused("a function that its body makes is alive")
+        moved = below if edited.shift else []
+        return [*within, *((each, moved_by(code, edited.shift)) for each, code in moved)]
 
     def _match(self, functions: List[FunctionType]) -> None:
         """Find what each function was compiled from."""
@@ -162,7 +199,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _compiled(
-    data: bytes,
+    data: Union[str, bytes],
     path: str,
     warned: Any,
     flags: int = 0,
@@ -173,7 +210,7 @@ def _compiled(
         warnings.simplefilter(warned)
         try:
             if noted is not None:
-                return planted.compiled(data, path, *noted)
+                return planted.compiled(data, path, *noted, flags)
             return compile(data, path, "exec", flags, dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError, Warning) as problem:
             raise Refused(f"it does not compile: {type(problem).__name__}") from None
@@ -192,12 +229,8 @@ def _check_loader(path: str, functions: List[FunctionType]) -> None:
 
 def _all(code: CodeType) -> Iterator[CodeType]:
     yield code
-    for each in _nested(code):
+    for each in nested(code):
         yield from _all(each)
-
-
-def _nested(code: CodeType) -> List[CodeType]:
-    return [each for each in code.co_consts if isinstance(each, CodeType)]
 
 
 def _equal(one: CodeType, other: CodeType) -> bool:
@@ -216,19 +249,21 @@ def _alike(one: Any, other: Any) -> bool:
     return bool(one == other) and (isinstance(one, frozenset) or repr(one) == repr(other))
 
 
-def _side_by_side(
-    old: CodeType, new: CodeType, edited: Edited, found: List[Tuple[CodeType, CodeType]]
+def _in_order(
+    old: List[CodeType],
+    new: List[CodeType],
+    edited: Edited,
+    found: List[Tuple[CodeType, CodeType]],
 ) -> Iterator[Tuple[CodeType, CodeType]]:
     """Yield each code object of the old text with its like in the new; the edited one into ``found``."""
-    yield old, new
-    if (old.co_name, old.co_firstlineno) == (edited.name, edited.line):
-        found.append((old, new))
-        return
-    ours, theirs = _nested(old), _nested(new)
-    if len(ours) != len(theirs) or old.co_name != new.co_name:
+    if [each.co_name for each in old] != [each.co_name for each in new]:
         raise Refused("what is around it compiles to something else")
-    for pair in zip(ours, theirs):
-        yield from _side_by_side(*pair, edited, found)
+    for one, other in zip(old, new):
+        yield one, other
+        if (one.co_name, one.co_firstlineno) == (edited.name, edited.line):
+            found.append((one, other))
+        else:
+            yield from _in_order(nested(one), nested(other), edited, found)
 
 
 def _check_kind(old: CodeType, new: CodeType) -> None:

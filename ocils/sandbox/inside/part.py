@@ -1,0 +1,41 @@
+"""A part of a module compiled to what the whole text would make of it, and code moved to other lines.
+
+Not covered: the code of the module's own level.
+"""
+
+from __future__ import annotations
+import __future__
+
+import symtable
+import warnings
+from types import CodeType
+from typing import List, Optional
+
+FEATURES = __future__.annotations.compiler_flag | __future__.barry_as_FLUFL.compiler_flag
+"""What a module may ask for and another may not; all other features are everybody's by now."""
+
+
+def stands_for(text: str, path: str) -> Optional[str]:
+    """Return the line that stands for the rest of a module when one of its statements is compiled.
+
+    A function's code depends on the rest by two things: a method of an imported name is called in
+    another way, and so is ``super`` where the module has one of its own. None in that case.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = symtable.symtable(text, path, "exec")
+    if "super" in table.get_identifiers():
+        return None
+    names = [each.get_name() for each in table.get_symbols() if each.is_imported()]
+    return f"import {', '.join(sorted(names))}" if names else ""
+
+
+def nested(code: CodeType) -> List[CodeType]:
+    """Return the code objects that ``code`` makes functions and classes of."""
+    return [each for each in code.co_consts if isinstance(each, CodeType)]
+
+
+def moved_by(code: CodeType, shift: int) -> CodeType:
+    """Return ``code`` as it compiles ``shift`` lines further down."""
+    inner = tuple(moved_by(c, shift) if isinstance(c, CodeType) else c for c in code.co_consts)
+    return code.replace(co_firstlineno=code.co_firstlineno + shift, co_consts=inner)

@@ -1,0 +1,206 @@
+"""Only the edited statement is compiled: what comes of it is what the whole text compiles to."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import enum
+import importlib
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+
+import pytest
+
+from ocils.sandbox.inside.onebody import Refused, find_edited
+from ocils.sandbox.inside.planted import NAME
+from ocils.sandbox.inside.swap import CollectedFile
+
+from .test_swapping import Stage, in_a_fork, lay
+
+NEW = "ocils_one = [each for each in (1, 2)]"
+
+
+def every(code: CodeType) -> Iterator[CodeType]:
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield each
+            yield from every(each)
+
+
+def placed(code: CodeType) -> object:
+    """All that a code object says, lines and columns too."""
+    return code, code.co_qualname, list(code.co_positions()), code.co_exceptiontable
+
+
+def edits(text: str) -> Iterator[str]:
+    """One text for each function that takes a line more."""
+    lines = text.splitlines(keepends=True)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and node.body[-1].lineno > node.lineno:
+            last = node.body[-1]
+            new = f"{' ' * last.col_offset}{NEW}\n"
+            yield "".join([*lines[: last.lineno - 1], new, *lines[last.lineno - 1 :]])
+
+
+def functions(code: CodeType) -> list[FunctionType]:
+    """One live function for each function that a module or a class makes, at any depth of classes."""
+    found = []
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            if each.co_flags & 1 and not each.co_freevars:
+                found.append(FunctionType(each, {}))
+            if not each.co_flags & 1:
+                found += functions(each)
+    return found
+
+
+@pytest.mark.parametrize("module", [dataclasses, enum, textwrap], ids=lambda m: m.__name__)
+def test_each_function_gets_the_code_of_the_whole_text(module: ModuleType) -> None:
+    path = str(module.__file__)
+    text = Path(path).read_text(encoding="utf-8")
+    old = compile(text, path, "exec", dont_inherit=True)
+    file = CollectedFile(path, text.encode(), functions(old))
+    assert file.trouble == ""
+    tried = 0
+    for new in edits(text):
+        try:
+            edited = find_edited(text, new, file.spans)
+        except Refused:
+            continue
+        live = functions(file._code)
+        file._live = [(each, each.__code__) for each in live]
+        for function, code in file.replaced(edited, file.compiled(edited, new, None)):
+            function.__code__ = code
+        whole = compile(new, path, "exec", dont_inherit=True)
+        assert [placed(each.__code__) for each in live] == [
+            placed(each.__code__) for each in functions(whole)
+        ]
+        tried += 1
+    assert tried > 10
+
+
+def swapped(root: Path, old: str, new: str, calls: str) -> object:
+    """Return why ``new`` is refused, or what the expression ``calls`` gives after the swap."""
+    lay(root, {"m.py": old})
+    stage = Stage(root)
+    module = importlib.import_module("m")
+    why = stage.swap("m.py", textwrap.dedent(new))
+    return why or eval(calls, vars(module))
+
+
+FUTURE = """
+    from __future__ import annotations
+
+    def f():
+        return 1
+"""
+
+
+def test_the_modules_future_features_are_the_parts(tmp_path: Path) -> None:
+    new = FUTURE.replace("return 1", "def g(a: NoSuchName): return a\n        return g(2)")
+    assert in_a_fork(lambda: swapped(tmp_path, FUTURE, new, "f()")) == 2
+
+
+def test_other_modules_have_no_such_features(tmp_path: Path) -> None:
+    old = "def f():\n    return 1\n"
+    new = "def f():\n    def g(a: int): return a\n    return g.__annotations__['a'].__name__\n"
+    assert in_a_fork(lambda: swapped(tmp_path, old, new, "f()")) == "int"
+
+
+BELOW = """
+    def f():
+        a = 1
+        b = 2
+        return a + b
+
+    class Low:
+        def g(self):
+            return [1 / each for each in (1, 0)]
+        h = staticmethod(lambda: (lambda: 1 / 0)())
+
+    def lines(call):
+        try:
+            call()
+        except ZeroDivisionError as error:
+            trace = error.__traceback__
+        found = []
+        while trace:
+            found.append(trace.tb_lineno)
+            trace = trace.tb_next
+        return found
+"""
+
+
+@pytest.mark.parametrize(
+    ("new", "shift"),
+    [("c = 3\n        return a + b + c", 1), ("\n\n        return 7", 2)],
+    ids=["one", "two"],
+)
+def test_what_is_below_gets_its_new_lines(tmp_path: Path, new: str, shift: int) -> None:
+    text = BELOW.replace("return a + b", new)
+    calls = "[lines(Low().g), lines(Low.h), f()]"
+    before = in_a_fork(lambda: swapped(tmp_path, BELOW, BELOW.replace("a = 1", "a = 5"), calls))
+    after = in_a_fork(lambda: swapped(tmp_path, BELOW, text, calls))
+    assert after[0] == [each + shift for each in before[0]]
+    assert after[1] == [each + shift for each in before[1]]
+    assert (before[2], after[2]) == (7, {1: 6, 2: 7}[shift])
+
+
+def test_what_is_below_moves_up(tmp_path: Path) -> None:
+    text = BELOW.replace("        b = 2\n", "").replace("a + b", "a")
+    calls = "[lines(Low.h), f()]"
+    assert in_a_fork(lambda: swapped(tmp_path, BELOW, text, calls)) == [[13, 9, 9], 1]
+
+
+def test_statements_around_the_edit_are_compiled_where_their_lines_are_noted() -> None:
+    text = "def a():\n    return 0\n\ndef f():\n    return 1\n\ndef g():\n    return 2\n"
+    file = CollectedFile("/m.py", text.encode(), [])
+    new = text.replace("return 1", "b = 1\n    return b")
+    edited = find_edited(text, new, file.spans)
+
+    def names(noted: tuple[int, int] | None) -> list[str]:
+        part = file.around(edited, noted)
+        return [
+            each.co_name for each in file.compiled(part, new, noted) if marked(each) or not noted
+        ]
+
+    def marked(code: CodeType) -> bool:
+        return NAME in code.co_names
+
+    assert names(None) == ["f"]
+    assert names((4, 6)) == ["f"]
+    assert names((4, 8)) == ["f"]
+    assert names((4, 9)) == ["f", "g"]
+    assert names((2, 6)) == ["a", "f"]
+    assert names((1, 9)) == ["a", "f", "g"]
+
+
+def test_a_function_that_the_edited_body_made_is_not_left_behind(tmp_path: Path) -> None:
+    old = """
+        class A:
+            def make(self):
+                def inner():
+                    return 1
+                return inner
+            def other(self):
+                return 2
+        MADE = A().make()
+    """
+    new = old.replace("return 2", "return 3")
+    assert in_a_fork(lambda: swapped(tmp_path, old, new, "[A().other(), MADE()]")) == [3, 1]
+    new = old.replace("return inner", "return None")
+    assert "ran" in str(in_a_fork(lambda: swapped(tmp_path, old, new, "MADE()")))
+
+
+def test_a_super_of_the_modules_own_is_called_as_the_whole_text_says(tmp_path: Path) -> None:
+    old = """
+        def super(*given):
+            return len(given)
+        class A:
+            def f(self):
+                return super()
+    """
+    new = old.replace("return super()", "return super() + 1")
+    assert in_a_fork(lambda: swapped(tmp_path, old, new, "A().f()")) == 1
