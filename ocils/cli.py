@@ -39,7 +39,7 @@ from ocils.domain.events import Event, Finished, ProposalReady
 from ocils.domain.session import Proposal, Session
 from ocils.domain.text import Snapshot
 from ocils.settings import limits, load_user
-from ocils.wiring import House, build, build_for_editor, checkup
+from ocils.wiring import House, build, build_for_editor, checkup, tried
 
 GREEN, NOT_GREEN, USAGE, ENVIRONMENT = 0, 1, 2, 3
 
@@ -96,8 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--tcp", metavar="HOST:PORT", help="listen on a socket instead, to debug")
 
     sub = add("doctor", _doctor, "tell what works here, and what to do about what does not")
-    sub.add_argument("path", nargs="?", default=".", help="a file or folder of the workspace")
+    text = "a file or folder of the workspace; file.py::function judges a candidate for it too"
+    sub.add_argument("path", nargs="?", default=".", metavar="PATH[::NAME]", help=text)
     sub.add_argument("--json", action="store_true", help="print the findings as a JSON array")
+    sub.set_defaults(line=None)
     return parser
 
 
@@ -189,8 +191,21 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    checks = checkup(load_user(), str(Path(arguments.path).resolve()))
-    return GREEN if tell(checks, as_json=arguments.json) else ENVIRONMENT
+    path, _, name = arguments.path.partition("::")
+    checks = checkup(load_user(), str(Path(path).resolve()))
+    if not name:
+        return GREEN if tell(checks, as_json=arguments.json) else ENVIRONMENT
+
+    async def job(house: House, cancel: CancelToken) -> int:
+        arguments.target = arguments.path
+        target, snapshot = await located(house, arguments)
+        assert target is not None, "a function was named"
+        sandbox = house.ports(snapshot.root, target.path).sandbox
+        paths = house.workspace_settings(snapshot.root).tests
+        check = await tried(sandbox, snapshot, target, paths, cancel)
+        return GREEN if tell((*checks, check), as_json=arguments.json) else ENVIRONMENT
+
+    return _async(job)
 
 
 async def _narrated(

@@ -9,5 +9,6 @@ Not covered: what is done with them.
 
 from ocils.wiring.checkup import Check, checkup
 from ocils.wiring.house import House, KnownModel, build, build_for_editor
+from ocils.wiring.tried import tried
 
-__all__ = ["Check", "House", "KnownModel", "build", "build_for_editor", "checkup"]
+__all__ = ["Check", "House", "KnownModel", "build", "build_for_editor", "checkup", "tried"]

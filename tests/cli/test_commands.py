@@ -205,6 +205,22 @@ def test_doctor_is_content_here(ocils: Run, basket: Path) -> None:
 
 
 @pytest.mark.docker
+def test_the_doctor_judges_one_candidate(ocils: Run, basket: Path) -> None:
+    done = ocils("doctor", "--json", f"{basket}/shop/pricing.py::delivery")
+    assert done.returncode == 0, said(done)
+    found = {each["name"]: each for each in json.loads(done.stdout)}
+    assert "sandbox" in found
+    assert "a candidate for delivery is judged at L" in found["judging"]["detail"]
+    assert " ms (3 tests)" in found["judging"]["detail"]
+
+
+def test_a_function_that_is_not_there_is_said(ocils: Run, basket: Path) -> None:
+    done = ocils("doctor", f"{basket}/shop/pricing.py::nothing_such")
+    assert done.returncode == 2
+    assert "nothing_such" in said(done)
+
+
+@pytest.mark.docker
 @pytest.mark.model
 def test_an_interrupt_ends_it_soon_and_changes_nothing(
     environment: dict[str, str], basket: Path

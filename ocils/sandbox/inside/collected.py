@@ -31,7 +31,8 @@ from .owners import CANDIDATE, COLLECTOR
 from .reporter import Reporter
 from .swap import Live
 
-OURS = ("_pytest.", __package__ + ".")
+ONE_BY_ONE = ("_pytest.", "anyio.pytest_plugin", __package__ + ".")
+"""Whose hooks look at each collected test by itself, so that they may have seen others beside it."""
 
 
 def live(request: int, line: int, output: int, settings: dict[str, Any]) -> NoReturn:
@@ -203,6 +204,7 @@ class Collecting(Reporter):
             raise Refused("a plugin looks at what was collected")
         session.items[:] = sorted(chosen, key=lambda item: place[item.nodeid])
         session.testscollected = len(session.items)
+        self._originals.remember(session.items)
         session.config.option.maxfail = 1 if order["stop_early"] else 0
         self._order = order
         self.shorten(session.config.option)
@@ -215,4 +217,4 @@ class Collecting(Reporter):
 
 def _heard_by_others(session: Any) -> bool:
     hook = session.config.hook.pytest_collection_finish
-    return any(not each.function.__module__.startswith(OURS) for each in hook.get_hookimpls())
+    return any(not each.function.__module__.startswith(ONE_BY_ONE) for each in hook.get_hookimpls())
