@@ -28,6 +28,7 @@ from ocils.domain.model import Chat, Message, Sampling
 from ocils.engine.ct2 import CTranslate2Engine
 from ocils.engine.library import Generator, Whole, library
 from ocils.engine.machine import cuda
+from ocils.engine.machine.allocator import one_heap
 from ocils.engine.machine.layout import Layout, weights_of
 from ocils.engine.machine.memory import Want
 from ocils.engine.models.store import find
@@ -110,10 +111,14 @@ class Arm:
 
         if self._bare is not None:
             return job(self._bare)
+
+        def tuned(native: Native) -> Answer:
+            generator = native.generator()
+            native.make_room(len(prompt) + order.new, order.rows)
+            return job(generator)
+
         await self._engine.load()
-        return await asyncio.wrap_future(
-            self._engine.thread.submit(lambda native: job(native.generator()))
-        )
+        return await asyncio.wrap_future(self._engine.thread.submit(tuned))
 
     async def ocils(self, order: Order) -> Answer:
         """Draw as the refining loop does."""
@@ -210,6 +215,8 @@ def main() -> None:
     parser.add_argument("--compute-type", default="auto")
     parser.add_argument("--threads", type=int, default=0)
     chosen = parser.parse_args()
+    if not chosen.bare:
+        one_heap()
     want = Want(device=chosen.device, compute_type=chosen.compute_type, threads=chosen.threads)
     with suppress(KeyboardInterrupt):
         asyncio.run(_serve(Arm(chosen.folder, want, bare=chosen.bare)))

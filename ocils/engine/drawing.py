@@ -70,6 +70,7 @@ class Drawing:
         keep = bool(self._prefix) and native.keeps(self._prefix)
         greedy = self._sampling.temperature <= 0
         generator = native.generator() if greedy else native.seeded(self._sampling.seed)
+        native.make_room(self.most_tokens, len(rows))
         layout = native.layout
         shares = min(layout.replicas, len(rows)) if layout.device == "cuda" else 1
         parts = [rows[at::shares] for at in range(shares)]

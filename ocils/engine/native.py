@@ -5,7 +5,6 @@ Not covered: which device and compute type (``machine/layout.py``), what is gene
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import sys
@@ -19,7 +18,7 @@ from ocils.domain.errors import EnvironmentProblem, ModelDamaged, OcilsError
 from ocils.domain.model_state import Failed, Loading, ModelState, Ready, Unloaded
 from ocils.engine.library import Generator, Library, library
 from ocils.engine.machine import cuda
-from ocils.engine.machine.allocator import tuned_libc
+from ocils.engine.machine.allocator import Heap, tuned_heap
 from ocils.engine.machine.growth import watch_growth
 from ocils.engine.machine.hardware import Hardware, cpu_free, read_hardware
 from ocils.engine.machine.layout import (
@@ -30,7 +29,7 @@ from ocils.engine.machine.layout import (
     rows_that_fit,
     without_gpu,
 )
-from ocils.engine.machine.memory import Want, cache_in, out_of_memory
+from ocils.engine.machine.memory import RESERVE, Want, cache_in, out_of_memory
 from ocils.engine.models.store import ModelFolder
 
 _PREFIXES = 512 * 1024 * 1024
@@ -43,10 +42,9 @@ _log = logging.getLogger(__name__)
 class Native:
     """Makes and drops the generator of ``model``. Use it from one thread only.
 
-    ``layout`` is chosen from the machine when none is given. A GPU that turns out not to work is
-    given up for the CPU, and memory that runs out means less at once: both are logged, and told to
-    ``report`` with the model's state, which is called from the thread that uses this. ``prefixes``
-    is how many bytes kept prefixes may take.
+    ``layout`` is chosen from the machine when none is given. A GPU that does not work is given up for
+    the CPU, and memory that runs out means less at once: both are logged, and told to ``report`` with
+    the model's state, from the thread that uses this. ``prefixes``: bytes kept prefixes may take.
     """
 
     def __init__(
@@ -71,7 +69,7 @@ class Native:
         self._generator: Generator | None = None
         self._prefixes: dict[tuple[str, ...], int] = {}
         self._prefix_cap = prefixes
-        self._libc: ctypes.CDLL | None = None
+        self._heap: Heap | None = None
         self._note = ""
         self._most = sys.maxsize
 
@@ -138,6 +136,13 @@ class Native:
                 fit = min(self._most, self._fit(tokens))
         return max(1, min(rows, fit))
 
+    def make_room(self, tokens: int, rows: int) -> None:
+        """Prepare the memory for ``rows`` candidates of ``tokens``; nothing where that is little."""
+        if self._heap is None or self.small or self.layout.device != "cpu":
+            return
+        row = tokens * cache_in(self._manifest, self._want, self.layout.compute_type, "cpu")
+        self._heap.widen((rows + 1) * row * 5 // 4 + RESERVE["cpu"] // 2)
+
     def _fit(self, tokens: int) -> int:
         if not (free := cpu_free()):
             return sys.maxsize
@@ -200,8 +205,8 @@ class Native:
 
     def trim(self) -> None:
         """Give memory that is free back to the system."""
-        if self._libc is not None:
-            self._libc.malloc_trim(0)
+        if self._heap is not None:
+            self._heap.trim()
 
     def _afresh(self) -> None:
         """Look at the machine again before the next load: what was taken may be free by then."""
@@ -226,8 +231,8 @@ class Native:
                 self._report(Ready(self._note))
 
     def _make(self) -> Generator:
-        if self._libc is None:
-            self._libc = tuned_libc()
+        if self._heap is None:
+            self._heap = tuned_heap()
         if self.layout.rows < 1:
             why = self.layout.why[0]
             self._afresh()
@@ -290,7 +295,5 @@ def _failure(folder: Path, error: Exception) -> OcilsError:
 
 
 def _weights(folder: Path) -> int:
-    try:
-        return (folder / "model.bin").stat().st_size
-    except OSError:
-        return 0
+    file = folder / "model.bin"
+    return file.stat().st_size if file.is_file() else 0

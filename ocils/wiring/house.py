@@ -254,7 +254,13 @@ class House:
 
 
 def build() -> House:
-    """Return the house for this user. Raises ``InvalidSettings``."""
+    """Return the house for this user. Raises ``InvalidSettings``.
+
+    It is built before there are threads, which is when the memory for a model can be set up.
+    """
+    from ocils.engine.machine.allocator import one_heap
+
+    one_heap()
     return House(load_user())
 
 
