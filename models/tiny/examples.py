@@ -292,6 +292,7 @@ def write(
     rows = [json.loads(line) for line in functions.open()]
     beside = functions.with_name("verified.jsonl")
     checked = [json.loads(line) for line in beside.open()] if beside.exists() else []
+    checked = [row for row in checked if row.get("split") != "held"]
     folder.mkdir(parents=True, exist_ok=True)
     held = [row["text"] for row in rows if row["split"] == "held"]
     save(folder / "held.npz", list(shard(tokenizer, held, 1)), tokenizer)
