@@ -25,6 +25,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -133,6 +134,19 @@ class Copy:
         return max(LEAST, SLOWER * (time.monotonic() - started))
 
 
+def same_program(one: object, other: object) -> bool:
+    """Whether two compilations do the same; lines and columns, and most annotations, do nothing."""
+    if isinstance(one, CodeType) and isinstance(other, CodeType):
+        parts = ("co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_flags")
+        return all(getattr(one, each) == getattr(other, each) for each in parts) and same_program(
+            one.co_consts, other.co_consts
+        )
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        alike = len(one) == len(other)
+        return alike and all(same_program(*pair) for pair in zip(one, other, strict=True))
+    return type(one) is type(other) and repr(one) == repr(other)
+
+
 def told_of(mutant: Mutant, data: bytes) -> list[str]:
     """What tells a mistake for people, whatever else changes in its file."""
     was = data[mutant.edit.span.start : mutant.edit.span.end].decode()
@@ -143,12 +157,13 @@ def score(copy: Copy, module: dict[str, Any]) -> dict[str, Any]:
     """Try every mistake in one module."""
     path, tests = str(module["path"]), list(module["tests"])
     document = Document(path, (CHECKOUT / path).read_bytes())
-    found = mutants(document)
+    whole = compile(document.data, path, "exec")
+    texts = {each: apply_edits(document, (each.edit,)).data for each in mutants(document)}
+    found = [m for m, t in texts.items() if not same_program(whole, compile(t, path, "exec"))]
     seconds = copy.usual(tests)
     alive = []
     for number, mutant in enumerate(found):
-        after = apply_edits(document, (mutant.edit,)).data
-        red = copy.damaged(path, after, tests, seconds)
+        red = copy.damaged(path, texts[mutant], tests, seconds)
         if not red:
             alive.append(told_of(mutant, document.data))
             print(*alive[-1], sep=" | ", flush=True)

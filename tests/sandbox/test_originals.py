@@ -3,27 +3,63 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import functools
+import json.encoder
+import os
 import subprocess
 import sys
 import textwrap
+import unittest.case
+import warnings
 from pathlib import Path
 
+import _pytest.outcomes
+import _pytest.reports
+import _pytest.runner
 import pytest
+
+from ocils.sandbox.inside.originals import Originals
 
 INSIDE = Path(__file__).parents[2] / "ocils" / "sandbox"
 
-START = """
+BARE = """
 import sys
 sys.path.insert(0, {inside!r})
-import pytest, _pytest.reports, _pytest.runner, unittest.case, json.encoder, builtins, functools
 from inside.originals import Originals
 kept = Originals()
 """
 
 
-def replaced(code: str, start: str = START) -> list[list[str]]:
-    """Run ``code`` between remembering and comparing, in a process of its own."""
-    text = start.format(inside=str(INSIDE)) + textwrap.dedent(code)
+def replaced(code: str) -> list[list[str]]:
+    """Run ``code`` between remembering and comparing, in a fork: pytest is loaded here already."""
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        write, leave, text = os.write, os._exit, repr
+        try:
+            warnings.simplefilter("ignore")
+            kept = Originals()
+            try:
+                exec(textwrap.dedent(code), {**TOOLS, "kept": kept, "Item": Item})
+                found = kept.replaced()
+            except BaseException as problem:
+                found = [["the code itself fails", type(problem).__name__]]
+            write(theirs, text(found).encode())
+        finally:
+            leave(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as file:
+        said = file.read().decode()
+    os.waitpid(pid, 0)
+    assert said, "the fork died"
+    answer: list[list[str]] = ast.literal_eval(said)
+    return answer
+
+
+def replaced_without(code: str) -> list[list[str]]:
+    """The same in an interpreter of its own, which has loaded nothing that we did not ask for."""
+    text = BARE.format(inside=str(INSIDE)) + textwrap.dedent(code)
     text += "\nfound = kept.replaced()\nsys.__stdout__.write(repr(found))\n"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", text], capture_output=True, text=True, check=False
@@ -31,6 +67,17 @@ def replaced(code: str, start: str = START) -> list[list[str]]:
     assert done.returncode == 0, done.stderr
     found: list[list[str]] = ast.literal_eval(done.stdout)
     return found
+
+
+TOOLS = {
+    "_pytest": _pytest,
+    "builtins": builtins,
+    "functools": functools,
+    "json": json,
+    "pytest": pytest,
+    "sys": sys,
+    "unittest": unittest,
+}
 
 
 def test_nothing_is_replaced_by_an_ordinary_run() -> None:
@@ -51,6 +98,12 @@ def test_nothing_is_replaced_by_an_ordinary_run() -> None:
         ("builtins.len = 1", "builtins.len"),
         ("del builtins.ascii", "builtins.ascii"),
         ("import pluggy._callers; pluggy._callers._multicall = 1", "pluggy._callers._multicall"),
+        ("pytest.approx = 1", "pytest.approx"),
+        ("pytest.fail = 1", "pytest.fail"),
+        ("del pytest.raises", "pytest.raises"),
+        ("unittest.TestCase = 1", "unittest.TestCase"),
+        ("import math; math.isclose = 1", "math.isclose"),
+        ("import operator; operator.eq = 1", "operator.eq"),
     ],
 )  # fmt: skip
 def test_a_replaced_part_is_named(code: str, name: str) -> None:
@@ -97,17 +150,87 @@ def test_a_failure_made_on_purpose_must_come_out_as_one(code: str) -> None:
     assert found
 
 
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("class F: pass\nF.__module__ = 'json'\nsys.meta_path.insert(0, F)", "sys.meta_path"),
+        ("class F: pass\nF.__module__ = 'json'\nsys.meta_path.append(F())", "sys.meta_path"),
+        ("sys.path_hooks.append(json.dumps)", "sys.path_hooks"),
+        ("sys.settrace(function)", "sys.settrace"),
+        ("sys.setprofile(function)", "sys.setprofile"),
+        ("sys.settrace(Class().method)", "sys.settrace"),
+    ],
+)
+def test_who_steers_the_interpreter_is_named_with_its_file(code: str, name: str) -> None:
+    text = "def function(*a): pass\nclass Class:\n    def method(self, *a): pass\n"
+    ((found, file),) = replaced(f"exec(compile({text!r}, '/w/json/m.py', 'exec'))\n{code}")
+    assert found == name
+    assert "json/" in file
+
+
+def test_native_and_pythons_own_importers_and_those_of_before_are_no_matter() -> None:
+    assert replaced("import zipimport\nsys.path_hooks.append(zipimport.zipimporter)") == []
+    assert replaced("sys.settrace(print)") == []
+    assert replaced("sys.meta_path.reverse()") == []
+    assert replaced("sys.meta_path.clear()") == []
+
+
+class Item:
+    """What is asked of a collected test."""
+
+    def __init__(self, nodeid: str, obj: object) -> None:
+        self.nodeid = nodeid
+        self.obj = obj
+
+
+ITEMS = """
+def one(): pass
+def two(): pass
+class Three:
+    def test(self): pass
+kept.remember([Item("a", one), Item("b", Three().test), Item("c", None), Item("d", len)])
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("", []),
+        ("two.__code__ = one.__code__", []),
+        ("one.__code__ = two.__code__", ["the code of a"]),
+        ("Three.test.__code__ = (lambda self: 1).__code__", ["the code of b"]),
+        # As often as one likes: the last word counts.
+        ("kept.remember([Item('e', two)])\none.__code__ = (lambda: 1).__code__", []),
+        # Before it is remembered, it shows by its file.
+        ("two.__code__ = json.dumps.__code__.replace(co_freevars=())\nkept.remember([Item('e', two)])", ["the code of e"]),
+        ("kept.remember([Item('e', json.dumps)])", []),
+    ],
+)  # fmt: skip
+def test_a_collected_test_keeps_its_code(code: str, names: list[str]) -> None:
+    assert [name for name, _ in replaced(ITEMS + code)] == names
+
+
+def test_what_is_named_of_a_collected_test_is_the_new_codes_file() -> None:
+    assert replaced(ITEMS + "one.__code__ = two.__code__") == [["the code of a", "<string>"]]
+
+
 def test_a_few_are_enough_to_say() -> None:
     code = (
         "for name in ('len', 'abs', 'all', 'any', 'bin', 'chr', 'dir'): setattr(builtins, name, 1)"
     )
     assert len(replaced("keep = setattr\n" + code)) == 5
+    more = replaced(
+        code + "\nsetattr(builtins, 'oct', lambda: 1)\n_pytest.runner.show_test_item = json.dumps"
+    )
+    assert [file.rpartition("/")[2] for _, file in more] == ["__init__.py", *[""] * 5, "<string>"]
 
 
 def test_without_pytest_it_is_unittest_that_counts() -> None:
-    start = "import sys\nsys.path.insert(0, {inside!r})\nimport unittest.case\nfrom inside.originals import Originals\nkept = Originals()\n"
-    assert replaced("", start) == []
-    code = "unittest.case.TestCase.longMessage = property(lambda s: 1 / 0)"
-    assert replaced(code, start) == [["the way failures are reported", ""]]
-    bare = start.replace("import unittest.case\n", "")
-    assert replaced("", bare) == []
+    assert replaced_without("") == []
+    code = "import unittest.case\nunittest.case.TestCase.longMessage = property(lambda s: 1 / 0)"
+    assert replaced_without(code) == [["the way failures are reported", ""]]
+
+
+def test_what_nobody_has_loaded_yet_is_watched_too() -> None:
+    code = "import math, unittest\nmath.isclose = unittest.TestCase = 1"
+    assert replaced_without(code) == [["math.isclose", ""], ["unittest.TestCase", ""]]

@@ -109,6 +109,7 @@ class Reporter(Records):
 
     def pytest_collection_finish(self, session: Any) -> None:
         """Say what will run."""
+        self._originals.remember(session.items)
         lines = self._probe.take() if self._probe else []
         self._send(t="collected", ids=[item.nodeid for item in session.items], lines=lines)
 
