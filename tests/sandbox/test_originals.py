@@ -180,7 +180,7 @@ class Item:
 
     def __init__(self, nodeid: str, obj: object) -> None:
         self.nodeid = nodeid
-        self.obj = obj
+        self._obj = obj
 
 
 ITEMS = """

@@ -92,7 +92,8 @@ class Originals:
         """Take the code of the collected ``tests``, pytest's items, for what it is to be at the end."""
         self._tests = []
         for item in tests:
-            function = getattr(item, "obj", None)
+            # Not the property ``obj``: it may make something, and it may raise.
+            function = getattr(item, "_obj", None)
             function = getattr(function, "__func__", function)
             code = getattr(function, "__code__", None)
             if isinstance(code, types.CodeType):
