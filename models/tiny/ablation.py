@@ -1,6 +1,6 @@
 """What verified examples, hints, CCCS and FGO are each worth: short trainings, one left out in each.
 
-    ablation.py WORK CHECKPOINT --tokens 1.2e6 --rounds 2
+    ablation.py WORK CHECKPOINT --tokens 2.5e5 --rounds 2
 
 Every arm starts at the same checkpoint, with the rate at a third and falling, on the same ordinary
 functions and, in the arms that have them, the same verified rows (`verified.jsonl`, those of
@@ -29,9 +29,10 @@ from tokenizers import Tokenizer
 
 import train
 from check import candidates, network_of
-from examples import CONTEXT, Row, Switches, late_start, save, shard
+from examples import CONTEXT, Row, Switches, late_start
 from machine import keep_memory
 from network import Network
+from shards import checked, save, shard
 from tokens import END, encode, load, prompt
 
 ARMS = {
@@ -71,7 +72,7 @@ def trained(work: Path, checkpoint: Path, arm: str, round_: int, tokens: int) ->
     tokenizer = load(work / "tokenizer.json")
     texts = [r["text"] for r in map(json.loads, (work / "functions.jsonl").open())
              if r["split"] == "train"]  # fmt: skip
-    rows = [r for r in map(json.loads, (work / "verified.jsonl").open()) if r["split"] == "train"]
+    rows = checked(work)
     chance = random.Random(round_)
     chance.shuffle(texts)
     chance.shuffle(rows)
@@ -85,7 +86,7 @@ def trained(work: Path, checkpoint: Path, arm: str, round_: int, tokens: int) ->
                      mine, number / (SHARDS - 1), ARMS[arm])  # fmt: skip
         save(folder / "shards" / f"train-{number:04d}.npz", list(made), tokenizer)
     start_of(checkpoint, folder)
-    plan = train.Plan(folder, tokens, float("inf"), rate=RATE, save_every=1e9)
+    plan = train.Plan(folder, tokens, float("inf"), 4096, RATE, save_every=1e9)
     network = network_of(train.train(plan, train.Shape()))
     (folder / "checkpoint.pt").unlink()
     return network
@@ -179,7 +180,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--tokens", type=float, default=1.2e6)
+    parser.add_argument("--tokens", type=float, default=2.5e5)
     parser.add_argument("--rounds", type=int, default=2)
     got = parser.parse_args()
     keep_memory()
@@ -187,7 +188,8 @@ def main() -> None:
     output.parent.mkdir(exist_ok=True)
     lines = map(json.loads, output.open()) if output.exists() else ()
     have = {(line["arm"], line["round"]) for line in lines}
-    todo = [("as it was", 0), *((arm, n) for n in range(got.rounds) for arm in ARMS)]
+    order = ("everything", "no verified", "no hints", "no FGO", "no CCCS")
+    todo = [("as it was", 0), *((arm, n) for n in range(got.rounds) for arm in order)]
     for arm, number in todo:
         if (arm, number) in have:
             continue

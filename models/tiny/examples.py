@@ -16,13 +16,10 @@ right rests on the package's own authors.
 from __future__ import annotations
 
 import ast
-import json
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 from tokenizers import Tokenizer
 
 from edit import Edit
@@ -56,6 +53,7 @@ class Switches:
     curriculum: bool = True
 
 
+EVERYTHING = Switches()
 Row = dict[str, object]
 
 
@@ -252,83 +250,3 @@ def tokens_of(
     tail = tail[: room - len(head)]
     start = prompt(head, [*tail, *hint], was)
     return [*start, *middle, END], len(start)
-
-
-def shard(
-    tokenizer: Tokenizer,
-    texts: Iterable[str],
-    seed: int,
-    longest: int = CONTEXT,
-    rows: Iterable[Row] = (),
-    stage: float = 1.0,
-    switches: Switches = Switches(),
-) -> Iterator[tuple[list[int], int, Example]]:
-    """Encoded examples of many functions, one each, and of verified rows; reproducible."""
-    chance = random.Random(seed)
-    made = [make(text, chance, stage if switches.curriculum else 1.0) for text in texts]
-    for row in rows if switches.verified else ():
-        made += ran(row, chance, stage, switches)
-    for example in made:
-        if example is None:
-            continue
-        budget = chance.randrange(80, 320) if chance.random() < 0.3 else longest
-        encoded = tokens_of(tokenizer, example, budget, longest)
-        if encoded is not None:
-            yield *encoded, example
-
-
-def write(
-    tokenizer: Tokenizer,
-    functions: Path,
-    folder: Path,
-    epochs: int,
-    size: int,
-    switches: Switches = Switches(),
-) -> None:
-    """Write shards of `size` functions each; those that are there already are kept.
-
-    Verified rows are taken from `verified.jsonl` beside the functions, where there is one.
-    """
-    rows = [json.loads(line) for line in functions.open()]
-    beside = functions.with_name("verified.jsonl")
-    checked = [json.loads(line) for line in beside.open()] if beside.exists() else []
-    checked = [row for row in checked if row.get("split") != "held"]
-    folder.mkdir(parents=True, exist_ok=True)
-    held = [row["text"] for row in rows if row["split"] == "held"]
-    save(folder / "held.npz", list(shard(tokenizer, held, 1)), tokenizer)
-    trained = sum(row["split"] == "train" for row in rows)
-    number, total = 0, max(1, epochs * -(-trained // size) - 1)
-    for epoch in range(epochs):
-        train = [row["text"] for row in rows if row["split"] == "train"]
-        random.Random(epoch).shuffle(train)
-        for start in range(0, len(train), size):
-            path = folder / f"train-{number:04d}.npz"
-            if not path.exists():
-                stage = min(1.0, 2 * number / total)  # the curriculum's end is half-way
-                texts = train[start : start + size]
-                made = shard(tokenizer, texts, 1000 + number, CONTEXT, checked, stage, switches)
-                save(path, list(made), tokenizer)
-            number += 1
-
-
-def muted(tokenizer: Tokenizer, tokens: list[int], before: int, example: Example) -> list[bool]:
-    """Which tokens stay out of the loss: those of lines that no test executed."""
-    marks = [False] * before
-    for number, line in enumerate(example.middle):
-        marks += [number in example.unseen] * len(encode(tokenizer, [line]))
-    return (marks + [False] * len(tokens))[: len(tokens)]
-
-
-def save(path: Path, made: list[tuple[list[int], int, Example]], tokenizer: Tokenizer) -> None:
-    """Write one shard, whole or not at all: the trainer may be waiting for it."""
-    temporary = path.with_suffix(".part")
-    with temporary.open("wb") as file:
-        np.savez(
-            file,
-            tokens=np.concatenate([np.array(t, dtype=np.uint16) for t, _, _ in made]),
-            lengths=np.array([len(t) for t, _, _ in made], dtype=np.int32),
-            prompts=np.array([p for _, p, _ in made], dtype=np.int32),
-            kinds=np.array([e.kind for _, _, e in made]),
-            muted=np.concatenate([np.array(muted(tokenizer, *each)) for each in made]),
-        )
-    temporary.rename(path)

@@ -44,6 +44,10 @@ def pack(work: Path, folder: Path) -> int:
     (folder / "functions.jsonl.xz").write_bytes(data)
     shards = sorted((work / "shards").glob("train-*.npz"), reverse=True)
     room = ROOM - len(data) - (folder / "tokenizer.json").stat().st_size
+    if (work / "verified.jsonl").exists():
+        data = lzma.compress((work / "verified.jsonl").read_bytes(), preset=3)
+        (folder / "verified.jsonl.xz").write_bytes(data)
+        room -= len(data)
     for path in (work / "shards" / "held.npz", *shards):
         data = lzma.compress(path.read_bytes(), preset=3)
         if len(data) > room:
@@ -65,7 +69,7 @@ def unpack(folder: Path, work: Path) -> None:
 
 def make(work: Path, number: int) -> None:
     """Write one fresh shard: other functions, other bugs, for every number."""
-    import examples
+    import shards
     import tokens
 
     path = work / "shards" / f"train-{number:04d}.npz"
@@ -75,8 +79,8 @@ def make(work: Path, number: int) -> None:
     texts = [row["text"] for row in rows if row["split"] == "train"]
     random.Random(number).shuffle(texts)
     tokenizer = tokens.load(work / "tokenizer.json")
-    made = examples.shard(tokenizer, texts[:SHARD], 10_000 + number)
-    examples.save(path, list(made), tokenizer)
+    made = shards.shard(tokenizer, texts[:SHARD], 10_000 + number, rows=shards.checked(work))
+    shards.save(path, list(made), tokenizer)
 
 
 def make_on(work: Path, first: int, count: int) -> None:

@@ -22,7 +22,7 @@ import check
 import contamination
 import convert
 import corpus
-import examples
+import shards
 import tokens
 import train
 from machine import keep_memory
@@ -94,10 +94,10 @@ def run(work: Path, name: str, seconds: float, weights: Path | None) -> None:
     make_functions(work, size)
     make_tokenizer(work, size)
     tokenizer = tokens.load(work / "tokenizer.json")
-    shards = work / "shards"
-    if not (shards / "done").exists():
-        examples.write(tokenizer, work / "functions.jsonl", shards, size.epochs, size.shard)
-        (shards / "done").touch()
+    folder = work / "shards"
+    if not (folder / "done").exists():
+        shards.write(tokenizer, work / "functions.jsonl", folder, size.epochs, size.shard)
+        (folder / "done").touch()
     keep_memory()
     (work / "run").mkdir(exist_ok=True)
     if not (work / "run" / "shards").exists():
