@@ -45,7 +45,7 @@ FENCES = {
     "the root": "'ro' in mounts['/']",
     "set-user-id files": "all('nosuid' in mounts[p] for p in ('/tmp', '/var/tmp', os.getcwd()))",
     "devices": "all('nodev' in mounts[p] for p in ('/tmp', '/var/tmp', os.getcwd()))",
-    "the programs": "'ro' in mounts['/runner'] and 'ro' in mounts['/usr/lib']",
+    "the programs": "mounts['/usr/lib'][0] == 'ro' and all('ro' in m for p, m in mounts.items() if p[:4] == '/usr')",
     "the session": "os.getsid(0) == os.getpid() and os.getpgid(0) == os.getpid()",
     "groups": "os.getgroups() == [] and os.getresgid() == (os.getgid(),) * 3",
     "users": "os.getresuid() == (os.getuid(),) * 3 and os.getuid() != 0",
