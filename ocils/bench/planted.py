@@ -35,6 +35,8 @@ async def planted(
 ) -> AsyncGenerator[Part, None]:
     """Yield every listed project with ``each`` mutants; of those named in ``only`` (by commas) alone.
 
+    One that the bundled model learnt from has to be named.
+
     Raises ``UsageError`` for an unknown name.
     """
     wanted = set(filter(None, only.split(",")))
@@ -44,7 +46,8 @@ async def planted(
             f"there is no project {min(unknown)}", mend="see tests/bench/projects.toml"
         )
     for project in listed:
-        if (not wanted or project.name in wanted) and not cancel.cancelled:
+        chosen = project.name in wanted if wanted else not project.trained
+        if chosen and not cancel.cancelled:
             yield await _part(house, project, cancel, each, seed, journal)
 
 

@@ -41,7 +41,8 @@ class Sample(Value, frozen=True):
 class Project(Value, frozen=True):
     """One project; ``leave_out`` are test files or folders that are not run, relative to its root.
 
-    ``sample`` is what a single verdict is timed on.
+    ``sample`` is what a single verdict is timed on. ``trained`` tells that the bundled model learnt from
+    it, so that nothing is to be concluded about the model there.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Project(Value, frozen=True):
     install: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
     sample: Sample | None = None
+    trained: bool = False
 
 
 def projects(checkout: Path) -> tuple[Project, ...]:
