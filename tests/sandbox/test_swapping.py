@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -78,13 +78,13 @@ class Stage:
         spec.loader.exec_module(module)
         return module
 
-    def swap(self, path: str, text: str) -> str:
+    def swap(self, path: str, text: str, made: Iterable[FunctionType] = ()) -> str:
         """Stop watching and swap; returns why not, or nothing."""
         self.entered.stop()
         why = self.entered.trouble or forkable.why_not(self.held)
         if why:
             return why
-        self.live = Live(self.root, self.entered)
+        self.live = Live(self.root, self.entered, made)
         place = f"{self.root}/{path}"
         self.live.prepare(place, Path(place).read_bytes())
         try:

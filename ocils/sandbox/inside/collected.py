@@ -26,6 +26,7 @@ import pytest
 from . import child, forkable, lines
 from .drawn import Drawn
 from .entered import Entered
+from .instrumented import Instrumented
 from .onebody import Refused
 from .owners import CANDIDATE, COLLECTOR
 from .reporter import Reporter
@@ -96,6 +97,7 @@ class Collecting(Reporter):
         self._drawn = Drawn()
         self._entered = Entered(self._root)
         self._entered.start()
+        self._instrumented = Instrumented(self._entered.silently)
 
     def done(self, code: int) -> None:
         """Say that pytest came to its end; one that never began to run tests says why."""
@@ -122,12 +124,13 @@ class Collecting(Reporter):
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> None:
         """Serve; in a fork return, so that pytest goes on and runs the chosen tests."""
+        self._instrumented.stop()
         self._entered.stop()
         why = self._why_not(session)
         if why:
             self._answer(refused=why)
             os._exit(0)
-        self._functions = Live(self._root, self._entered)
+        self._functions = Live(self._root, self._entered, self._instrumented.made())
         self._random = random.getstate()
         gc.collect()
         gc.freeze()

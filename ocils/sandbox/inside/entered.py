@@ -81,11 +81,17 @@ class Entered:
         threading.settrace(None)
 
     def silently(self, function: Callable[..., Any], argument: Any) -> Any:
-        """Call ``function`` without noting what it reads."""
+        """Call ``function``, which runs nothing of the workspace's, without noting what it reads."""
         before, self._on = self._on, False
+        tracing = sys.gettrace()
+        ours = self._monitoring is None and tracing == self._call
+        if ours:
+            sys.settrace(None)
         try:
             return function(argument)
         finally:
+            if ours:
+                sys.settrace(tracing)
             self._on = before
 
     def functions(self) -> Dict[Key, str]:

@@ -1,4 +1,4 @@
-"""A part of a module compiled to what the whole text would make of it, and code moved to other lines.
+"""Parts of a module's text and code: what compiles a part as the whole would, and moves it elsewhere.
 
 Not covered: the code of the module's own level.
 """
@@ -6,13 +6,19 @@ Not covered: the code of the module's own level.
 from __future__ import annotations
 import __future__
 
+import dis
+import re
 import symtable
 import warnings
 from types import CodeType
 from typing import List, Optional
 
+from .onebody import Refused
+
 FEATURES = __future__.annotations.compiler_flag | __future__.barry_as_FLUFL.compiler_flag
 """What a module may ask for and another may not; all other features are everybody's by now."""
+
+COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=]", re.MULTILINE)
 
 
 def stands_for(text: str, path: str) -> Optional[str]:
@@ -30,6 +36,17 @@ def stands_for(text: str, path: str) -> Optional[str]:
     return f"import {', '.join(sorted(names))}" if names else ""
 
 
+def decoded(data: bytes) -> str:
+    """Return the text that ``data`` is. Raises ``Refused`` when it is not UTF-8."""
+    for line in data.split(b"\n", 2)[:2]:
+        if COOKIE.match(line) and b"utf-8" not in line.lower():
+            raise Refused("it is not in UTF-8")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise Refused("it is not in UTF-8") from None
+
+
 def nested(code: CodeType) -> List[CodeType]:
     """Return the code objects that ``code`` makes functions and classes of."""
     return [each for each in code.co_consts if isinstance(each, CodeType)]
@@ -39,3 +56,9 @@ def moved_by(code: CodeType, shift: int) -> CodeType:
     """Return ``code`` as it compiles ``shift`` lines further down."""
     inner = tuple(moved_by(c, shift) if isinstance(c, CodeType) else c for c in code.co_consts)
     return code.replace(co_firstlineno=code.co_firstlineno + shift, co_consts=inner)
+
+
+def last_line(code: CodeType) -> int:
+    """Return the last line that ``code`` or anything in it has."""
+    own = [line for _, line in dis.findlinestarts(code) if line is not None]
+    return max([code.co_firstlineno, *own, *(last_line(each) for each in nested(code))])

@@ -22,7 +22,7 @@ from .trial import candidates_pipe, send_order
 PATIENCE = 8
 """Candidates of one file that are refused in a row before its edits are no longer tried."""
 
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 class Suite:

@@ -13,16 +13,15 @@ import gc
 import importlib.machinery
 import linecache
 import os
-import re
 import sys
 import warnings
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 from . import planted
 from .entered import Entered, Key, key_of
 from .onebody import Edited, Refused, Statement, find_edited, statements
-from .part import FEATURES, moved_by, nested, stands_for
+from .part import FEATURES, decoded, last_line, moved_by, nested, stands_for
 
 SAME = (
     "co_name",
@@ -38,14 +37,14 @@ TAKES_KEYWORDS = 8
 TREE_ONLY = 0x400
 """``ast.PyCF_ONLY_AST``."""
 
-COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=]", re.MULTILINE)
-
 
 class Live:
     """The workspace's functions as they are after the collection."""
 
-    def __init__(self, root: str, entered: Entered) -> None:
+    def __init__(self, root: str, entered: Entered, made: Iterable[FunctionType] = ()) -> None:
+        """``made`` are functions that another compiled, and that depend on their own text only."""
         self._entered = entered
+        self._made = {id(each) for each in made}
         self._forbidden = entered.functions()
         self._functions: Dict[str, List[FunctionType]] = {}
         self._files: Dict[str, CollectedFile] = {}
@@ -65,7 +64,10 @@ class Live:
     def prepare(self, path: str, data: bytes) -> None:
         """Take ``data`` for what the file at ``path`` held when it was collected."""
         if path not in self._files:
-            self._files[path] = CollectedFile(path, data, self._functions.get(path, []))
+            found = self._functions.get(path, [])
+            made = [each for each in found if id(each) in self._made]
+            rest = [each for each in found if id(each) not in self._made]
+            self._files[path] = CollectedFile(path, data, rest, made)
 
     def swap(self, path: str, data: bytes, noted: Optional[Tuple[int, int]] = None) -> Edited:
         """Put the code of ``data`` into the functions of the file at ``path``.
@@ -78,7 +80,7 @@ class Live:
             raise Refused(file.trouble)
         if path in self._entered.read:
             raise Refused("its text was read while tests were collected")
-        text = _decoded(data)
+        text = decoded(data)
         edited = find_edited(file.text, text, file.spans)
         why = self._forbidden.get((path, edited.name, edited.line))
         if why:
@@ -107,18 +109,25 @@ class Live:
 class CollectedFile:
     """One file's text, what it compiles to, and the functions that came of it."""
 
-    def __init__(self, path: str, data: bytes, functions: List[FunctionType]) -> None:
+    def __init__(
+        self,
+        path: str,
+        data: bytes,
+        functions: Sequence[FunctionType],
+        made: Sequence[FunctionType] = (),
+    ) -> None:
+        self._made = made
         self.text = ""
         self.trouble = ""
         self._path = path
         self.spans: List[Statement] = []
         self._live: List[Tuple[FunctionType, CodeType]] = []
         try:
-            self.text = _decoded(data)
+            self.text = decoded(data)
             self.spans = statements(_compiled(data, path, "ignore", TREE_ONLY))
             self._code: CodeType = _compiled(data, path, "ignore")
             self._above = stands_for(self.text, path)
-            _check_loader(path, functions)
+            _check_loader(path, [*functions, *made])
             self._match(functions)
         except Refused as refused:
             self.trouble = str(refused)
@@ -156,6 +165,9 @@ class CollectedFile:
         if len(found) != 1:
             raise Refused(f"its code was found {len(found)} times")
         _check_kind(*found[0])
+        moved = [
+            (each, moved_by(each.__code__, edited.shift)) for each in self._beside(found[0][0])
+        ]
         within, below = [], []
         for function, code in self._live:
             if code.co_firstlineno > end:
@@ -164,10 +176,21 @@ class CollectedFile:
                 within.append((function, codes[id(code)]))
             elif code.co_firstlineno >= edited.first:
                 raise Refused("a function that its body makes is alive")
-        moved = below if edited.shift else []
-        return [*within, *((each, moved_by(code, edited.shift)) for each, code in moved)]
+        moved += [(each, moved_by(code, edited.shift)) for each, code in below]
+        return [*within, *(moved if edited.shift else [])]
 
-    def _match(self, functions: List[FunctionType]) -> None:
+    def _beside(self, old: CodeType) -> List[FunctionType]:
+        """Return what another compiled of the text below the edited function's ``old`` code.
+
+        Raises ``Refused`` when it was made of that function.
+        """
+        first, last = old.co_firstlineno, last_line(old)
+        places = [(e.__code__.co_firstlineno, last_line(e.__code__), e) for e in self._made]
+        if any(begin <= last and first <= end for begin, end, _ in places):
+            raise Refused("its code was made by another compiler")
+        return [each for begin, _, each in places if begin > last]
+
+    def _match(self, functions: Sequence[FunctionType]) -> None:
         """Find what each function was compiled from."""
         known: Dict[Key, List[CodeType]] = {}
         for code in _all(self._code):
@@ -188,16 +211,6 @@ def _suspended(each: Any) -> CodeType:
     raise TypeError(type(each))
 
 
-def _decoded(data: bytes) -> str:
-    for line in data.split(b"\n", 2)[:2]:
-        if COOKIE.match(line) and b"utf-8" not in line.lower():
-            raise Refused("it is not in UTF-8")
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise Refused("it is not in UTF-8") from None
-
-
 def _compiled(
     data: Union[str, bytes],
     path: str,
@@ -216,7 +229,7 @@ def _compiled(
             raise Refused(f"it does not compile: {type(problem).__name__}") from None
 
 
-def _check_loader(path: str, functions: List[FunctionType]) -> None:
+def _check_loader(path: str, functions: Sequence[FunctionType]) -> None:
     """Only what the plain importer loaded from this very path; pytest rewrites what it loads."""
     modules = [m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == path]
     if functions and not modules:
