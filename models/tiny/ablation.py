@@ -45,6 +45,7 @@ ARMS = {
 SHARDS = 6  # a round's; the curriculum goes through them
 RATE = 0.02 / 3
 ROOM = 300  # tokens of head and tail shown when measuring
+LINES = 5  # of a function whose edits compete, the broken one among them
 
 
 @dataclass
@@ -129,9 +130,10 @@ def told(
         tail = near(encode(tokenizer, lines[at + 1 :]), ROOM // 3, end=False)
         return prompt(head, [*tail, *extra], encode(tokenizer, [lines[at]]))
 
-    pool = [(number, right), *(c for c in candidates("\n".join(lines), chance, 120)
-                               if c != (number, right))]  # fmt: skip
-    places = sorted({at for at, _ in pool})
+    found = [c for c in candidates("\n".join(lines), chance, 120) if c != (number, right)]
+    others = sorted({at for at, _ in found} - {number})
+    places = sorted([number, *chance.sample(others, min(LINES - 1, len(others)))])
+    pool = [(number, right), *(c for c in found if c[0] in places)]
     middle = [*encode(tokenizer, [right]), END]
     olds = {at: [*encode(tokenizer, [lines[at]]), END] for at in places}
     first, *rest = tables(
@@ -166,6 +168,7 @@ def rest_loss(network: Network, tokenizer: Tokenizer, row: Row, chance: random.R
 def measured(network: Network, work: Path) -> dict[str, list[list[float]]]:
     """[loss, tokens, rank, candidates] of every held-out row, without hint and with; the rest's loss."""
     tokenizer = load(work / "tokenizer.json")
+    torch.set_num_threads(1)  # two that wait for each other crawl on a busy machine
     rows = [r for r in map(json.loads, (work / "verified.jsonl").open()) if r["split"] == "held"]
     found: dict[str, list[list[float]]] = defaultdict(list)
     for number, row in enumerate(rows):
