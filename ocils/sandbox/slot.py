@@ -29,6 +29,7 @@ from ocils.sandbox.sent import arguments, is_same, is_wanted
 MIB = 1 << 20
 LEVELS: tuple[Level, ...] = ("L0", "L1", "L2")
 ZYGOTE_SECONDS = 60.0
+ZYGOTE_TRIES = 2
 GRACE_SECONDS = 15.0
 REPORT_CAP = 64 * MIB
 
@@ -115,21 +116,22 @@ class Slot:
         self.level = 1 if warm and threads == 1 and not self.stale else 0
 
     def _start_zygote(self, modules: Sequence[str], *, warm: bool, rehearse: bool) -> int:
-        """Start it once; returns how many threads it has."""
+        """Start it once, again when something killed it; returns how many threads it has."""
         python = self._runtime.python
-        answer = self._ask(
-            {
-                "op": "zygote",
-                "python": python,
-                "environment": self._runtime.environment_inside,
-                "env": {**dict(self._runtime.environ), "PYTHONHASHSEED": "0"},
-                "modules": list(modules),
-                "warm": warm,
-                "rehearse": rehearse,
-                "seconds": ZYGOTE_SECONDS,
-            },
-            seconds=ZYGOTE_SECONDS + GRACE_SECONDS,
-        )
+        message = {
+            "op": "zygote",
+            "python": python,
+            "environment": self._runtime.environment_inside,
+            "env": {**dict(self._runtime.environ), "PYTHONHASHSEED": "0"},
+            "modules": list(modules),
+            "warm": warm,
+            "rehearse": rehearse,
+            "seconds": ZYGOTE_SECONDS,
+        }
+        for _ in range(ZYGOTE_TRIES):
+            answer = self._ask(message, seconds=ZYGOTE_SECONDS + GRACE_SECONDS)
+            if not answer.get("dead"):
+                break
         if answer.get("dead"):
             raise SandboxUnavailable(
                 f"{python} does not start in the container",

@@ -1,6 +1,8 @@
 """Hundreds of candidates while somebody kills at random: no verdict lost, none mixed up, nothing left.
 
-``python -m tests.sandbox.soak 500`` judges so many and prints one JSON object. Every candidate has a
+``python -m tests.sandbox.soak 500`` judges so many, prints one JSON object, and ends with 1 when any
+of it is wrong: a verdict lost or mixed up, a container left, memory or descriptors that grow between
+the first quarter's end and the last's. Every candidate has a
 verdict of its own that is known beforehand, down to a number in its message. Children, zygotes,
 containers and single connections to the engine are killed meanwhile; a child that was killed may be
 reported as killed, and one that was lost twice as unjudged, and nothing else may differ.
@@ -13,15 +15,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import random
+import re
 import signal
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.errors import DockerException
@@ -40,6 +46,15 @@ from .yard import GOOD, lay_out, replace
 TESTS = "import pytest\nfrom shop import price\n\n@pytest.mark.parametrize('p', [0, 10, 50])\ndef test_price(p):\n    assert price(100, p) == 100 - p\n"
 FILES = {"shop.py": GOOD, "tests/test_shop.py": TESTS}
 SPARED = 0.8
+MEMORY = 16.0
+"""MiB that the allocator may keep; a verdict that is held weighs kilobytes, so 500 would show."""
+
+DESCRIPTORS = 2
+"""One connection to the engine and one half-closed one may come or go between two looks."""
+
+UNJUDGED = 0.05
+"""The share of candidates whose container may be killed twice in a row."""
+
 KINDS = (
     "right",
     "wrong",
@@ -148,12 +163,15 @@ def _user(pid: int) -> int:
     return Path(f"/proc/{pid}").stat().st_uid
 
 
-def footprint() -> tuple[float, int]:
-    """Return this process's memory in MiB and how many descriptors it holds."""
+def footprint() -> tuple[float, Counter[str]]:
+    """Return this process's memory in MiB, and its descriptors by what they are."""
+    gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20), len(
-        list(Path("/proc/self/fd").iterdir())
-    )
+    kinds: Counter[str] = Counter()
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the one that lists the folder
+            kinds[re.sub(r"[0-9]+", "", str(each.readlink()))] += 1
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20), kinds
 
 
 def containers() -> int:
@@ -165,7 +183,7 @@ def containers() -> int:
     return count
 
 
-async def soak(root: Path, python: str, count: int, *, seed: int = 1) -> dict[str, object]:
+async def soak(root: Path, python: str, count: int, *, seed: int = 1) -> dict[str, Any]:
     """Judge ``count`` candidates while a saboteur works; returns what came of it."""
     lay_out(root / "work", FILES)
     relay = Relay(root / "engine.sock")
@@ -183,12 +201,10 @@ async def soak(root: Path, python: str, count: int, *, seed: int = 1) -> dict[st
     came: Counter[str] = Counter()
     why: Counter[str] = Counter()
     wrong: list[str] = []
-    started, early = time.monotonic(), (0.0, 0)
-    numbers = iter(range(count))
+    started = time.monotonic()
     strikes: set[asyncio.Task[None]] = set()
 
-    async def judge() -> None:
-        nonlocal early
+    async def judge(numbers: Iterator[int]) -> None:
         for number in numbers:
             kind = choose.choice(KINDS[: 9 if number % 25 else 10])
             edits = replace(snapshot, "shop.py", candidate(kind, number))
@@ -215,15 +231,25 @@ async def soak(root: Path, python: str, count: int, *, seed: int = 1) -> dict[st
                 came["child killed"] += 1
             else:
                 wrong.append(f"{kind} {number}: {verdict}")
-            if number == count // 4:
-                early = footprint()
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(2):
-            group.create_task(judge())
+    async def rest() -> tuple[float, Counter[str]]:
+        """Wait for the saboteur, see to it that both slots live, and look at what is held."""
+        await asyncio.gather(*strikes)
+        strikes.clear()
+        right = replace(snapshot, "shop.py", GOOD)
+        plan = Plan(tests=tests, seconds=20)
+        await asyncio.gather(*(sandbox.judge(snapshot, right, plan, CancelToken()) for _ in "ab"))
+        return footprint()
+
+    looks = []
+    for part in (range(count // 4), range(count // 4, count)):
+        numbers = iter(part)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2):
+                group.create_task(judge(numbers))
+        looks.append(await rest())
+    early, late = looks
     seconds = time.monotonic() - started
-    late = footprint()
-    await asyncio.gather(*strikes)
     saboteur.close()
     await sandbox.close()
     await relay.cut()
@@ -241,12 +267,29 @@ async def soak(root: Path, python: str, count: int, *, seed: int = 1) -> dict[st
         "killed": dict(saboteur.done),
         "orphans": containers() - before,
         "memory grew by MiB": round(late[0] - early[0], 1),
-        "descriptors grew by": late[1] - early[1],
+        "descriptors grew by": late[1].total() - early[1].total(),
+        "of these": dict(late[1] - early[1]),
     }
+
+
+def faults(came: dict[str, Any]) -> list[str]:
+    """Name what must not be in a soak's outcome and is."""
+    none = ("lost", "mixed up", "orphans", "unavailable")
+    found = [each for each in none if came.get(each)]
+    limits = {"memory grew by MiB": MEMORY, "descriptors grew by": DESCRIPTORS}
+    found += [each for each, limit in limits.items() if came[each] > limit]
+    if came.get("unjudged", 0) > came["candidates"] * UNJUDGED:
+        found.append("unjudged")
+    if came.get("right", 0) < came["candidates"] // 2:
+        found.append("right")
+    return found
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         how_many = int(sys.argv[1]) if len(sys.argv) > 1 else 500
-        print(json.dumps(asyncio.run(soak(Path(folder), sys.executable, how_many)), indent=1))
+        outcome = asyncio.run(soak(Path(folder), sys.executable, how_many))
+        wrong = faults(outcome)
+        print(json.dumps({**outcome, "faults": wrong}, indent=1))
+        sys.exit(bool(wrong))

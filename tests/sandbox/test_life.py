@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import time
@@ -162,6 +163,26 @@ async def test_an_idle_slot_that_is_lost_is_replaced(tmp_path: Path, environment
             client.containers.get(each).kill()
         client.close()
         assert isinstance(await yard.judge(), Passed)
+    finally:
+        await yard.sandbox.close()
+
+
+async def test_a_zygote_that_is_killed_while_it_starts_is_started_again(
+    tmp_path: Path, environment: str
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(Path(environment).parents[1], copy, symlinks=True)
+    (site,) = copy.glob("lib/*/site-packages")
+    once = "import os; os.path.exists('/tmp/once') or (open('/tmp/once', 'w').close(), os.kill(os.getpid(), 9))"
+    (site / "killed.pth").write_text(once)
+    yard = await Yard.of(tmp_path / "work", SHOP, str(copy / "bin" / "python"))
+    try:
+        assert isinstance(await yard.judge(), Passed)
+        (site / "killed.pth").write_text("import os; os.kill(os.getpid(), 9)")
+        await yard.sandbox.close()
+        yard = await Yard.of(tmp_path / "work", SHOP, str(copy / "bin" / "python"))
+        with pytest.raises(SandboxUnavailable, match="does not start"):
+            await yard.judge()
     finally:
         await yard.sandbox.close()
 

@@ -53,6 +53,7 @@ def rehearse() -> None:
     from . import collected  # noqa: F401, imported for the forks
 
     path = list(sys.path)
+    shutil.rmtree(WARM, ignore_errors=True)  # of one that was killed meanwhile
     os.makedirs(WARM)
     try:
         with open(f"{WARM}/test_ocils_warm.py", "w") as file:
