@@ -25,6 +25,7 @@ NEW = 64
 _FILE = 1200  # tokens of a prompt that shows a file, its tests and what failed
 _ANSWER = 120  # tokens that a turn adds: a reply, and as many of feedback
 _LATE = 0.99
+_ROWS, _FEW = 8, 32  # candidates, and their tokens, where only decoding is looked at
 
 
 async def tokens_over_raw_b1(_: Bench, rounds: int = 5, model: str = MODEL) -> Figure:
@@ -51,30 +52,53 @@ async def _over_raw(name: str, rows: int, rounds: int, model: str) -> Figure:
 async def allocator_gain(
     _: Bench, rounds: int = 3, prompt: int = 1024, model: str = "125M"
 ) -> Figure:
-    """Eight candidates at a context of 1,024 with our settings of the allocator, over without."""
+    """Eight candidates at a context of 1,024 with our settings of the allocator, over without.
+
+    Beside it: where the time goes, and the same at twice the context.
+    """
     folder = await random_model(model)
-    rows, new = 8, 32
     async with AsyncExitStack() as arms:
         tuned = await arms.enter_async_context(arm("ocils", ours(folder)))
         bare = await arms.enter_async_context(arm("bare", ours(folder, "--bare")))
+        spent: dict[str, object] = {}
         speeds = await in_turn(
             rounds,
-            lambda: _decode(tuned, prompt, rows, new),
-            lambda: _decode(bare, prompt, rows, new),
+            lambda: _decode(tuned, prompt, spent, "ours"),
+            lambda: _decode(bare, prompt, spent, "theirs"),
         )
-    return ratio(
-        "allocator_gain", speeds[0], speeds[1], model=model, prompt=prompt, rows=rows, new=new
+        twice = await in_turn(
+            1, lambda: _decode(tuned, 2 * prompt), lambda: _decode(bare, 2 * prompt)
+        )
+    spent[f"at_{2 * prompt}"] = round(twice[0][0] / twice[1][0], 2)
+    found = ratio(
+        "allocator_gain",
+        speeds[0],
+        speeds[1],
+        model=model,
+        prompt=prompt,
+        rows=_ROWS,
+        new=_FEW,
     )
+    return msgspec.structs.replace(found, conditions={**found.conditions, **spent})
 
 
-async def _decode(one: Arm, prompt: int, rows: int, new: int) -> float:
-    """Return the tokens a second behind the prompt: one run, less one that ends after a token."""
-    long = await one.ask("raw", prompt=prompt, rows=rows, new=new)
-    short = await one.ask("raw", prompt=prompt, rows=rows, new=1)
-    seconds = float(str(long["seconds"])) - float(str(short["seconds"]))
-    if seconds <= 0:
+async def _decode(
+    one: Arm, prompt: int, spent: dict[str, object] | None = None, name: str = ""
+) -> float:
+    """Return the tokens a second behind the prompt: one run, less one that ends after a token.
+
+    ``spent`` is told the kernel's share of the processor's time, and how many pages a step took.
+    """
+    long = await one.ask("raw", prompt=prompt, rows=_ROWS, new=_FEW)
+    short = await one.ask("raw", prompt=prompt, rows=_ROWS, new=1)
+    used = {key: float(str(long[key])) - float(str(short[key])) for key in long}
+    if used["seconds"] <= 0:
         raise EnvironmentProblem("this machine is too busy to be measured")
-    return rows * (new - 1) / seconds
+    if spent is not None:
+        share = used["kernel"] / max(0.001, used["kernel"] + used["user"])
+        spent[f"kernel_share_{name}"] = round(share, 2)
+        spent[f"pages_a_step_{name}"] = round(used["faults"] / (_FEW - 1))
+    return _ROWS * (_FEW - 1) / used["seconds"]
 
 
 async def turn2_first_token(_: Bench, rounds: int = 5, model: str = MODEL) -> Figure:

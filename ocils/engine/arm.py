@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -92,6 +93,7 @@ class Arm:
         prompt = self._tokens.encode(self._chat(order.prompt))
 
         def job(generator: Generator) -> Answer:
+            before = _spent()
             started = time.perf_counter()
             (drawn,) = cast(
                 "Sequence[Whole]",
@@ -107,7 +109,9 @@ class Arm:
                 ),
             )
             seconds = time.perf_counter() - started
-            return _timed(seconds, sum(map(len, drawn.sequences_ids)))
+            user, kernel, faults = (now - then for now, then in zip(_spent(), before, strict=True))
+            spent = {"user": user, "kernel": kernel, "faults": faults}
+            return {**_timed(seconds, sum(map(len, drawn.sequences_ids))), **spent}
 
         if self._bare is not None:
             return job(self._bare)
@@ -189,6 +193,12 @@ class Arm:
 
 def _timed(seconds: float, tokens: int) -> Answer:
     return {"seconds": seconds, "tokens": tokens}
+
+
+def _spent() -> tuple[float, float, int]:
+    """Return this process's seconds in programs and in the kernel, and the pages it was given."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime, used.ru_stime, used.ru_minflt
 
 
 async def _serve(arm: Arm) -> None:
