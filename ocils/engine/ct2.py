@@ -9,23 +9,28 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import TypeVar
 
 import msgspec
 
 from ocils.domain.cancel import CancelToken
-from ocils.domain.errors import EnvironmentProblem, OcilsError
-from ocils.domain.model import Chat, Infill, Manifest, Message, Prompt, Reply, Sampling
+from ocils.domain.errors import OcilsError
+from ocils.domain.model import Infill, Manifest, Prompt, Reply, Sampling
 from ocils.domain.model_state import Failed, Loading, ModelState
-from ocils.engine.drawing import Drawing
-from ocils.engine.machine.memory import Want, out_of_memory
+from ocils.engine.drawing import Drawing, check_sampling
+from ocils.engine.machine.memory import Want, unable
 from ocils.engine.models.store import ModelFolder, verify
 from ocils.engine.native import Native
+from ocils.engine.rows import Part
 from ocils.engine.scoring import score
 from ocils.engine.screening import Screened, screen
-from ocils.engine.steady import steady_prefix
+from ocils.engine.steady import Steady
 from ocils.engine.stream import Stream
 from ocils.engine.thread import ModelThread
 from ocils.engine.tokens import ModelTokens
+
+_Item = TypeVar("_Item")
 
 
 class CTranslate2Engine:
@@ -57,7 +62,7 @@ class CTranslate2Engine:
         native = native or Native(model, want, report=report)
         self._thread = ModelThread(native, idle_seconds)
         self._verified = False
-        self._steady: tuple[tuple[Message, ...], tuple[str, ...]] = ((), ())
+        self._steady = Steady(self._tokens.encode)
 
     @property
     def manifest(self) -> Manifest:
@@ -98,8 +103,35 @@ class CTranslate2Engine:
         early. Raises ``UsageError`` for a prompt that does not fit, ``ModelMissing`` and
         ``ModelDamaged``.
         """
-        _check_sampling(sampling)
-        stream: Stream[Reply] = Stream()
+        async with aclosing(self._drawn(prompt, sampling, cancel, parts=False)) as drawn:
+            async for each in drawn:
+                if isinstance(each, Reply):
+                    yield each
+
+    def stream(
+        self, prompt: Prompt, sampling: Sampling, cancel: CancelToken
+    ) -> AsyncGenerator[Reply | Part, None]:
+        """Yield replies as ``generate`` does and, before each, its parts as they are drawn."""
+        return self._drawn(prompt, sampling, cancel, parts=True)
+
+    def _drawn(
+        self, prompt: Prompt, sampling: Sampling, cancel: CancelToken, *, parts: bool
+    ) -> AsyncGenerator[Reply | Part, None]:
+        check_sampling(sampling)
+        return self._streamed(
+            lambda native, put, stopped: self._generate(
+                native, prompt, sampling, put, stopped, parts
+            ),
+            cancel,
+        )
+
+    async def _streamed(
+        self,
+        work: Callable[[Native, Callable[[_Item], None], Callable[[], bool]], None],
+        cancel: CancelToken,
+    ) -> AsyncGenerator[_Item, None]:
+        """Yield what ``work`` puts in the model's thread; closing ends it, and so does ``cancel``."""
+        stream: Stream[_Item] = Stream()
         closed = threading.Event()
 
         def stopped() -> bool:
@@ -107,13 +139,13 @@ class CTranslate2Engine:
 
         def job(native: Native) -> None:
             if not stopped():
-                self._generate(native, prompt, sampling, stream.put, stopped)
+                work(native, stream.put, stopped)
 
         with cancel.watch(stream.release):
             self._thread.submit(job).add_done_callback(stream.end_with)
             try:
-                async for reply in stream.items():
-                    yield reply
+                async for each in stream.items():
+                    yield each
             finally:
                 closed.set()
 
@@ -149,7 +181,7 @@ class CTranslate2Engine:
                 )
             except (RuntimeError, MemoryError) as error:
                 if not native.step_down(error):
-                    raise _unable(error) from error
+                    raise unable(error) from error
 
     async def screen(
         self, prompts: Sequence[tuple[Infill, str]], cancel: CancelToken
@@ -168,24 +200,18 @@ class CTranslate2Engine:
         cancel: CancelToken,
     ) -> tuple[float, ...]:
         """Return what ``work`` gives in the model's thread; an empty tuple when cancelled."""
-        stream: Stream[tuple[float, ...]] = Stream()
-        closed = threading.Event()
 
-        def stopped() -> bool:
-            return closed.is_set() or cancel.cancelled or self._thread.stopping.is_set()
+        def job(
+            native: Native,
+            put: Callable[[tuple[float, ...]], None],
+            stopped: Callable[[], bool],
+        ) -> None:
+            self._check()
+            put(work(native, stopped))
 
-        def job(native: Native) -> None:
-            if not stopped():
-                self._check()
-                stream.put(work(native, stopped))
-
-        with cancel.watch(stream.release):
-            self._thread.submit(job).add_done_callback(stream.end_with)
-            try:
-                async for numbers in stream.items():
-                    return numbers
-            finally:
-                closed.set()
+        async with aclosing(self._streamed(job, cancel)) as found:
+            async for numbers in found:
+                return numbers
         return ()
 
     def _screen(
@@ -215,7 +241,7 @@ class CTranslate2Engine:
                 break
             except (RuntimeError, MemoryError) as error:
                 if not native.step_down(error):
-                    raise _unable(error) from error
+                    raise unable(error) from error
         order = [number for same in numbers.values() for number in same]
         flat = dict(zip(order, (guess for each in found for guess in each), strict=False))
         return tuple(flat[number] for number in range(len(prompts))) if flat else ()
@@ -241,55 +267,30 @@ class CTranslate2Engine:
         native: Native,
         prompt: Prompt,
         sampling: Sampling,
-        finished: Callable[[Reply], None],
+        told: Callable[[Reply | Part], None],
         stopped: Callable[[], bool],
+        parts: bool,
     ) -> None:
         """Draw the replies, as many at once as memory has room for; in the model's thread.
 
-        When memory runs out after all, the rows that are not finished are drawn again, fewer at once.
+        When memory runs out after all, the rows that are not finished are drawn again, fewer at once;
+        not those of which parts were told, which would be another text.
         """
         self._check()
         drawing = Drawing(
-            self._tokens, self._model.manifest, prompt, sampling, self._prefix(prompt)
+            self._tokens, self._model.manifest, prompt, sampling, self._steady.of(prompt)
         )
         waiting = list(range(sampling.n))
         while waiting and not stopped():
             now = waiting[: native.rows_for(drawing.most_tokens, len(waiting))]
             rows = [drawing.row(number) for number in now]
             try:
-                drawing.draw(native, rows, finished, stopped)
+                drawing.draw(native, rows, told, stopped, parts=parts)
             except (RuntimeError, MemoryError) as error:
-                if not native.step_down(error, len(rows)):
-                    raise _unable(error) from error
+                lower = native.step_down(error, len(rows))
+                if not lower or any(row.begun and row.finish is None for row in rows):
+                    raise unable(error, again=lower) from error
                 done = {row.number for row in rows if row.finish is not None}
             else:
                 done = set(now)
             waiting = [number for number in waiting if number not in done]
-
-    def _prefix(self, prompt: Prompt) -> tuple[str, ...]:
-        """Return the tokens that later turns will start with too; the newest are remembered."""
-        if not isinstance(prompt, Chat):
-            return ()
-        messages, tokens = self._steady
-        if not messages or prompt.messages[: len(messages)] != messages:
-            tokens = steady_prefix(prompt, self._tokens.encode)
-            asked = next((n for n, m in enumerate(prompt.messages) if m.role == "user"), -1)
-            self._steady = (prompt.messages[: asked + 1], tokens)
-        return tokens
-
-
-def _unable(error: Exception) -> Exception:
-    """Return what the user is told when nothing smaller is left to try; a bug stays what it is."""
-    if out_of_memory(error):
-        return EnvironmentProblem(
-            "there is not enough memory for a single candidate",
-            mend="close other programs, choose a smaller model, or show it less",
-        )
-    return error
-
-
-def _check_sampling(sampling: Sampling) -> None:
-    if sampling.n < 1 or sampling.tokens < 1:
-        raise ValueError("at least one reply of one token")
-    if sampling.n > 1 and (sampling.temperature <= 0 or sampling.top_k == 1):
-        raise ValueError("greedy replies are all the same: ask for one")

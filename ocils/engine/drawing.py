@@ -10,8 +10,16 @@ from collections.abc import Callable, Sequence
 from ocils.domain.model import Chat, Infill, Manifest, Prompt, Reply, Sampling
 from ocils.engine.library import Generator, Step
 from ocils.engine.native import Native
-from ocils.engine.rows import Row
+from ocils.engine.rows import Part, Row
 from ocils.engine.tokens import ModelTokens
+
+
+def check_sampling(sampling: Sampling) -> None:
+    """Raise ``ValueError`` for what nobody may ask for."""
+    if sampling.n < 1 or sampling.tokens < 1:
+        raise ValueError("at least one reply of one token")
+    if sampling.n > 1 and (sampling.temperature <= 0 or sampling.top_k == 1):
+        raise ValueError("greedy replies are all the same: ask for one")
 
 
 class Drawing:
@@ -60,10 +68,14 @@ class Drawing:
         self,
         native: Native,
         rows: Sequence[Row],
-        finished: Callable[[Reply], None],
+        told: Callable[[Reply | Part], None],
         stopped: Callable[[], bool],
+        *,
+        parts: bool = False,
     ) -> None:
-        """Draw ``rows`` together; ``finished`` hears of each as it ends, from any thread.
+        """Draw ``rows`` together; ``told`` hears of each as it ends, from any thread.
+
+        With ``parts`` also of what is new of each, token by token.
 
         Where a model stands on several GPUs, each draws its share.
         """
@@ -73,18 +85,19 @@ class Drawing:
         native.make_room(self.most_tokens, len(rows))
         layout = native.layout
         shares = min(layout.replicas, len(rows)) if layout.device == "cuda" else 1
-        parts = [rows[at::shares] for at in range(shares)]
-        under_way = [self._part(generator, part, keep, finished, stopped) for part in parts]
+        split = [rows[at::shares] for at in range(shares)]
+        under_way = [self._share(generator, share, keep, told, stopped, parts) for share in split]
         for each in under_way:
             each()
 
-    def _part(
+    def _share(
         self,
         generator: Generator,
         rows: Sequence[Row],
         keep: bool,
-        finished: Callable[[Reply], None],
+        told: Callable[[Reply | Part], None],
         stopped: Callable[[], bool],
+        parts: bool,
     ) -> Callable[[], None]:
         """Start drawing ``rows``; what is returned waits for it."""
         sampling = self._sampling
@@ -98,7 +111,9 @@ class Drawing:
             row = rows[result.hypothesis_id]
             done = row.take(result.token_id, result.log_prob, is_end(result.token), result.is_last)
             if done:
-                finished(row.reply())
+                told(row.reply())
+            elif parts and (part := row.part()) is not None:
+                told(part)
             return done
 
         greedy = sampling.temperature <= 0

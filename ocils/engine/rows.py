@@ -6,13 +6,21 @@ Not covered: telling equal replies apart; that is the loop's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ocils.domain.model import Reply
 from ocils.engine.in_step import rest_of
 
 # Decoding a few tokens back gives the decoder what it needs to know about spaces and bytes.
 _INCOMPLETE = "�"
+
+
+class Part(NamedTuple):
+    """More of a reply that is still being drawn: its text, and its tokens' log-probability."""
+
+    row: int
+    text: str
+    logprob: float
 
 
 class Row:
@@ -45,6 +53,13 @@ class Row:
         self._text = ""
         self._logprob = 0.0
         self._count = 0
+        self._told = 0
+        self._told_logprob = 0.0
+
+    @property
+    def begun(self) -> bool:
+        """Whether a part of it was told, which cannot be taken back."""
+        return self._told > 0
 
     def take(self, token_id: int, logprob: float, is_end: bool, is_last: bool) -> bool:
         """Add a token; True when the reply is complete, ``finish`` then says why."""
@@ -66,6 +81,21 @@ class Row:
         elif is_last:
             self.finish = "length"
         return self.finish is not None
+
+    def part(self) -> Part | None:
+        """Return what is new since this was last asked; None where that may still be taken back."""
+        held = (
+            size
+            for stop in self._stop
+            for size in range(len(stop) - 1, 0, -1)
+            if self._text.endswith(stop[:size])
+        )
+        end = len(self._text) - max(held, default=0)
+        if end <= self._told:
+            return None
+        part = Part(self.number, self._text[self._told : end], self._logprob - self._told_logprob)
+        self._told, self._told_logprob = end, self._logprob
+        return part
 
     def reply(self) -> Reply:
         """The finished reply."""

@@ -12,7 +12,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import takewhile
 
-from ocils.domain.model import Chat, Message
+from ocils.domain.model import Chat, Message, Prompt
+
+
+class Steady:
+    """The newest conversation's steady start, remembered. Mutable, used by one thread."""
+
+    def __init__(self, encode: Callable[[Chat], list[str]]) -> None:
+        self._encode = encode
+        self._messages: tuple[Message, ...] = ()
+        self._tokens: tuple[str, ...] = ()
+
+    def of(self, prompt: Prompt) -> tuple[str, ...]:
+        """Return the tokens that later turns will start with too; () where there are none."""
+        if not isinstance(prompt, Chat):
+            return ()
+        count = len(self._messages)
+        if not count or prompt.messages[:count] != self._messages:
+            asked = next((n for n, m in enumerate(prompt.messages) if m.role == "user"), -1)
+            self._tokens = steady_prefix(prompt, self._encode)
+            self._messages = prompt.messages[: asked + 1]
+        return self._tokens
 
 
 def steady_prefix(prompt: Chat, encode: Callable[[Chat], list[str]]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import math
 from typing import Literal
 
 from ocils.domain.base import Value
+from ocils.domain.errors import EnvironmentProblem
 from ocils.domain.model import Manifest
 from ocils.domain.shape import COMPUTE_TYPES, GIB, cache_bytes_per_token, weight_bytes
 
@@ -78,3 +79,18 @@ def out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(
         each in words for each in ("out of memory", "bad_alloc", "failed to allocate")
     )
+
+
+def unable(error: Exception, *, again: bool = False) -> Exception:
+    """Return what the user is told when nothing smaller is left to try; a bug stays what it is.
+
+    ``again``: something smaller is left, for the next time.
+    """
+    if again:
+        return EnvironmentProblem("memory ran out in the middle of a reply", mend="ask again")
+    if out_of_memory(error):
+        return EnvironmentProblem(
+            "there is not enough memory for a single candidate",
+            mend="close other programs, choose a smaller model, or show it less",
+        )
+    return error
