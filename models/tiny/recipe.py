@@ -47,7 +47,7 @@ class Size:
 
 
 SIZES = {
-    "full": Size(None, None, 40_000, 3, 8000, 45_000_000, 8192, Shape(), 300),
+    "full": Size(None, None, 40_000, 3, 8000, 53_400_000, 8192, Shape(), 300),
     "smoke": Size(
         frozenset({"python"}), 1500, 1500, 1, 500, 60_000, 1024,
         Shape(layers=2, width=128, heads=2, inner=256), 12,
