@@ -13,7 +13,7 @@ from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
-from ocils.sandbox.inside.onebody import Refused, find_edited
+from ocils.sandbox.inside.onebody import Edited, Refused, find_edited
 from ocils.sandbox.inside.planted import NAME
 from ocils.sandbox.inside.swap import CollectedFile
 
@@ -175,6 +175,63 @@ def test_statements_around_the_edit_are_compiled_where_their_lines_are_noted() -
     assert names((4, 9)) == ["f", "g"]
     assert names((2, 6)) == ["a", "f"]
     assert names((1, 9)) == ["a", "f", "g"]
+
+
+IN_CLASSES = """
+    import os
+
+    @property
+    class A(
+        object
+    ):
+        \"\"\"Two classes.\"\"\"
+        x = 1; y = 2
+
+        class __B:
+            global declared
+            def f(self):
+                return 1
+
+            @staticmethod
+            @property
+            def g(a=1):
+                return self.__x, super().g
+        def h(self): return 1
+        z = 3
+"""
+
+
+def test_of_a_class_only_the_edited_method_is_compiled() -> None:
+    text = textwrap.dedent(IN_CLASSES)
+    file = CollectedFile("/m.py", text.encode(), [])
+    new = text.replace("self.__x", "(0,\n    self.__x)")
+    edited = find_edited(text, new, file.spans)
+    assert edited == Edited("g", 16, 18, 1, 16, 20, ("class A:", "    class __B:"))
+    (one,) = file.compiled(file.around(edited, None), new, None)
+    assert (one.co_name, one.co_names[0]) == ("g", "_B__x")
+    assert (one.co_firstlineno, one.co_freevars) == (16, ("__class__",))
+    assert file.around(edited, (16, 19)) == edited
+    wide = file.around(edited, (5, 18))
+    assert (wide.first, wide.last, wide.classes) == (4, 22, ())
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ("return 1\n\n", "return 1\n        i = 2\n\n"),
+        ("return 1\n\n", "return 1\n    j = 2\n\n"),
+        ("return 1\n\n", "return 1\nk = 2\n\n"),
+        ("        return 1\n\n", "        return 1\n        def new(self): return 2\n\n"),
+        ("def f(self)", "def f(self, a)"),
+        ("x = 1; y = 2", "x = 1; y = 3"),
+    ],
+)
+def test_what_changes_a_class_is_no_edit_of_a_body(was: str, now: str) -> None:
+    text = textwrap.dedent(IN_CLASSES).replace("@property", "@final")
+    file = CollectedFile("/m.py", text.encode(), [])
+    assert was in text
+    with pytest.raises(Refused, match=r"statement|inside"):
+        find_edited(text, text.replace(was, now, 1), file.spans)
 
 
 def test_a_function_that_the_edited_body_made_is_not_left_behind(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Shows that an edit lies inside the body of exactly one function, by comparing syntax trees.
 
 Everything outside of that body is equal: what a decorator, a default, an annotation or a class says,
-and everything that runs when the module is imported. Only the top-level statement that holds the edit
-is parsed; the text before and after it is the same, letter by letter. Pure.
+and everything that runs when the module is imported. Only the statement of a module or a class that
+holds the edit is parsed; the text before and after it is the same, letter by letter. Pure.
 
 Not covered: whether the function ran already, and who holds on to its code (``swap.py``).
 """
@@ -10,7 +10,7 @@ Not covered: whether the function ran already, and who holds on to its code (``s
 from __future__ import annotations
 
 import ast
-from typing import Any, List, NamedTuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 KNOWN_DECORATORS = frozenset(
@@ -26,8 +26,9 @@ class Refused(Exception):
 
 class Edited(NamedTuple):
     """The one function that differs: its name, and the line where its code object begins (1-based, in
-    both texts). Lines after ``head``, the last before its body, moved by ``shift``. The statement of
-    the module that holds it has the lines from ``first`` to ``last`` in the new text."""
+    both texts). Lines after ``head``, the last before its body, moved by ``shift``. The statement that
+    holds it has the lines from ``first`` to ``last`` in the new text; ``classes`` are the first lines
+    of the classes around that statement, as they would be without decorators and bases."""
 
     name: str
     line: int
@@ -35,18 +36,38 @@ class Edited(NamedTuple):
     shift: int
     first: int
     last: int
+    classes: Tuple[str, ...]
 
 
 class Statement(NamedTuple):
-    """A top-level statement's lines, both included, 1-based, decorators counted in."""
+    """A statement's lines, both included, 1-based, decorators counted in; a class's own statements,
+    and how the class could begin."""
 
     first: int
     last: int
+    inner: Tuple[Any, ...] = ()
+    header: str = ""
 
 
-def statements(tree: ast.Module) -> List[Statement]:
-    """Return where each top-level statement lies."""
-    return [Statement(_first_line(each), each.end_lineno or each.lineno) for each in tree.body]
+def statements(tree: ast.AST, text: str) -> List[Statement]:
+    """Return where each statement of a module or a class lies, those of its classes within."""
+    return _statements(tree, text.split("\n"))
+
+
+def _statements(tree: Any, lines: List[str]) -> List[Statement]:
+    found = []
+    for each in tree.body:
+        inner: List[Statement] = []
+        header = ""
+        # What a class with parameters holds is compiled in a scope of theirs.
+        if isinstance(each, ast.ClassDef) and not getattr(each, "type_params", None):
+            indent = lines[each.lineno - 1].partition("class")[0]
+            if not indent.strip() and _first_line(each.body[0]) > each.lineno:
+                inner = _statements(each, lines)
+                header = f"{indent}class {each.name}:"
+        last = each.end_lineno or each.lineno
+        found.append(Statement(_first_line(each), last, tuple(inner), header))
+    return found
 
 
 def find_edited(old: str, new: str, spans: List[Statement]) -> Edited:
@@ -62,12 +83,17 @@ def find_edited(old: str, new: str, spans: List[Statement]) -> Edited:
     tail = min(room, _common(before[::-1], after[::-1]))
     shift = len(after) - len(before)
     last = max(head, len(before) - tail)
-    held = [each for each in spans if each.first <= head and last <= each.last]
-    if len(held) != 1:
+    held = _holding(spans, head, last)
+    if held is None:
         raise Refused("the edit is not inside one statement of the module")
-    first, end = held[0]
-    ours = _only("\n".join(before[first - 1 : end]))
-    theirs = _only("\n".join(after[first - 1 : end + shift]))
+    classes: List[str] = []
+    inner = _holding(held.inner, head, last)
+    while inner is not None:
+        classes.append(held.header)
+        held, inner = inner, _holding(inner.inner, head, last)
+    first, end = held.first, held.last
+    ours = _only([*classes, *before[first - 1 : end]], len(classes))
+    theirs = _only([*classes, *after[first - 1 : end + shift]], len(classes))
     try:
         found = _differing(ours, theirs)
     except _Elsewhere:
@@ -76,9 +102,16 @@ def find_edited(old: str, new: str, spans: List[Statement]) -> Edited:
         raise Refused(f"{len(found)} functions differ" if found else "nothing differs")
     node = found[0]
     _check_decorators(node)
-    head = max(node.lineno, node.body[0].lineno - 1)
-    line = _first_line(node) + first - 1
-    return Edited(node.name, line, head + first - 1, shift, first, end + shift)
+    above = first - 1 - len(classes)
+    line = _first_line(node) + above
+    head = max(node.lineno, node.body[0].lineno - 1) + above
+    return Edited(node.name, line, head, shift, first, end + shift, tuple(classes))
+
+
+def _holding(spans: Sequence[Statement], head: int, last: int) -> Optional[Statement]:
+    """Return the one statement that begins at ``head`` or before, and ends at ``last`` or after."""
+    held = [each for each in spans if each.first <= head and last <= each.last]
+    return held[0] if len(held) == 1 else None
 
 
 class _Elsewhere(Exception):
@@ -94,15 +127,18 @@ def _common(one: List[str], other: List[str]) -> int:
     return count
 
 
-def _only(text: str) -> ast.stmt:
-    """Parse ``text``, which must be one statement and nothing else."""
+def _only(lines: List[str], classes: int) -> ast.stmt:
+    """Parse ``lines``, which must be one statement and nothing else, in so many classes."""
     try:
-        tree = ast.parse(text)
+        tree: Any = ast.parse("\n".join(lines))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as problem:
         raise Refused(f"it does not parse: {type(problem).__name__}") from None
-    if len(tree.body) != 1:
-        raise Refused("the edit adds or removes a statement of the module")
-    return tree.body[0]
+    for _ in range(classes + 1):
+        if len(tree.body) != 1:
+            raise Refused("the edit adds or removes a statement of the module")
+        tree = tree.body[0]
+    found: ast.stmt = tree
+    return found
 
 
 def _first_line(node: ast.stmt) -> int:

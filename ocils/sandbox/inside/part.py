@@ -11,8 +11,9 @@ import re
 import symtable
 import warnings
 from types import CodeType
-from typing import List, Optional
+from typing import Iterator, List, Optional
 
+from .entered import OF_A_FUNCTION
 from .onebody import Refused
 
 FEATURES = __future__.annotations.compiler_flag | __future__.barry_as_FLUFL.compiler_flag
@@ -50,6 +51,15 @@ def decoded(data: bytes) -> str:
 def nested(code: CodeType) -> List[CodeType]:
     """Return the code objects that ``code`` makes functions and classes of."""
     return [each for each in code.co_consts if isinstance(each, CodeType)]
+
+
+def members(code: CodeType, first: int, last: int) -> Iterator[CodeType]:
+    """Yield what a module and the classes in it make of their own statements in a range of lines."""
+    for each in nested(code):
+        if first <= each.co_firstlineno <= last:
+            yield each
+        elif not each.co_flags & OF_A_FUNCTION:
+            yield from members(each, first, last)
 
 
 def moved_by(code: CodeType, shift: int) -> CodeType:

@@ -21,7 +21,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tupl
 from . import planted
 from .entered import Entered, Key, key_of
 from .onebody import Edited, Refused, Statement, find_edited, statements
-from .part import FEATURES, decoded, last_line, moved_by, nested, stands_for
+from .part import FEATURES, decoded, last_line, members, moved_by, nested, stands_for
 
 SAME = (
     "co_name",
@@ -124,7 +124,7 @@ class CollectedFile:
         self._live: List[Tuple[FunctionType, CodeType]] = []
         try:
             self.text = decoded(data)
-            self.spans = statements(_compiled(data, path, "ignore", TREE_ONLY))
+            self.spans = statements(_compiled(data, path, "ignore", TREE_ONLY), self.text)
             self._code: CodeType = _compiled(data, path, "ignore")
             self._above = stands_for(self.text, path)
             _check_loader(path, [*functions, *made])
@@ -133,13 +133,16 @@ class CollectedFile:
             self.trouble = str(refused)
 
     def around(self, edited: Edited, noted: Optional[Tuple[int, int]]) -> Edited:
-        """Take in the statements around the edit that have ``noted`` lines."""
+        """Take in the statements of the module that have ``noted`` lines, if some are around."""
         first, last = edited.first, edited.last
-        for each in self.spans if noted else ():
-            shift = edited.shift if each.first > edited.last - edited.shift else 0
-            if noted and each.first + shift <= noted[1] and noted[0] <= each.last + shift:
-                first, last = min(first, each.first + shift), max(last, each.last + shift)
-        return edited._replace(first=first, last=last)
+        if noted is None or first <= noted[0] <= noted[1] <= last:
+            return edited
+        for each in self.spans:
+            begin = each.first + (edited.shift if each.first > edited.line else 0)
+            end = each.last + (edited.shift if each.last >= edited.line else 0)
+            if begin <= max(noted[1], edited.last) and min(noted[0], edited.first) <= end:
+                first, last = min(first, begin), max(last, end)
+        return edited._replace(first=first, last=last, classes=())
 
     def compiled(
         self, edited: Edited, text: str, noted: Optional[Tuple[int, int]]
@@ -149,17 +152,17 @@ class CollectedFile:
         All that is around it is the same letter by letter, and so compiles to the same. Raises ``Refused``.
         """
         first, last = edited.first, edited.last
-        if self._above is not None and first > 1:
-            part = text.split("\n")[first - 1 : last]
-            text = self._above + "\n" * (first - 1) + "\n".join(part)
+        gap = first - 1 - len(edited.classes)
+        if self._above is not None and gap > 0:
+            part = [*edited.classes, *text.split("\n")[first - 1 : last]]
+            text = self._above + "\n" * gap + "\n".join(part)
         flags = self._code.co_flags & FEATURES
-        code = _compiled(text, self._path, "error", flags, noted)
-        return [each for each in nested(code) if first <= each.co_firstlineno <= last]
+        return list(members(_compiled(text, self._path, "error", flags, noted), first, last))
 
     def replaced(self, edited: Edited, new: List[CodeType]) -> List[Tuple[FunctionType, CodeType]]:
         """Return each live function that gets new code, with it. Raises ``Refused``."""
         end = edited.last - edited.shift
-        old = [c for c in nested(self._code) if edited.first <= c.co_firstlineno <= end]
+        old = list(members(self._code, edited.first, end))
         found: List[Tuple[CodeType, CodeType]] = []
         codes = {id(one): other for one, other in _in_order(old, new, edited, found)}
         if len(found) != 1:
