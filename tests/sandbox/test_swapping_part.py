@@ -208,7 +208,8 @@ def test_of_a_class_only_the_edited_method_is_compiled() -> None:
     edited = find_edited(text, new, file.spans)
     assert edited == Edited("g", 16, 18, 1, 16, 20, ("class A:", "    class __B:"))
     (one,) = file.compiled(file.around(edited, None), new, None)
-    assert (one.co_name, one.co_names[0]) == ("g", "_B__x")
+    assert one.co_name == "g"
+    assert "_B__x" in one.co_names
     assert (one.co_firstlineno, one.co_freevars) == (16, ("__class__",))
     assert file.around(edited, (16, 19)) == edited
     wide = file.around(edited, (5, 18))
