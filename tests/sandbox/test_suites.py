@@ -1,4 +1,10 @@
-"""Workspaces of many shapes: judged test by test as a plain run of pytest on this machine."""
+"""Workspaces of many shapes: judged test by test as a plain run of pytest on this machine.
+
+The ten that were promised: conftest at several levels (scopes), src and flat, namespace packages
+(namespaces), async, unittest (units), doctests, parametrised (ids), plugins of the workspace's own
+(plugins; from packages: ``test_plugins.py``); editable installs by finder and by ``.pth`` with absolute
+paths are in ``test_plugins.py`` too. And marks, patterns, folders below, and files that do not load.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +14,14 @@ from ocils.domain.judging import Failed, Passed, Plan, TestId
 
 from .conftest import Maker
 from .plain import agrees
+from .shapes import SHAPES
 from .suites import BROKEN, DOCTESTS, IDS, PLUGINS, SUITES, Suite
 from .yard import replace
 
 pytestmark = pytest.mark.docker
 
 
-@pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
+@pytest.mark.parametrize("suite", [*SUITES.values(), *SHAPES.values()], ids=[*SUITES, *SHAPES])
 async def test_judged_as_a_plain_run_does(make: Maker, environment: str, suite: Suite) -> None:
     yard = await make(suite.files)
     await agrees(yard, environment, suite.before, below=suite.below)

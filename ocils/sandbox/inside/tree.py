@@ -291,7 +291,9 @@ class Tree:
         now = entry.stat(follow_symlinks=False)
         if (now.st_ino, now.st_ctime_ns, now.st_mode) != self._files[path]:
             return True
-        if now.st_uid != CANDIDATE or not stat.S_ISREG(now.st_mode) or path in self._edited:
+        if now.st_uid != CANDIDATE or not stat.S_ISREG(now.st_mode):
             return False
+        if path in self._edited or path in self._added:
+            return False  # it is written again, or goes, in any case
         with open(entry.path, "rb") as file:
             return file.read() != self._entries[path].data
