@@ -19,6 +19,7 @@ import _pytest.reports
 import _pytest.runner
 import pytest
 
+from ocils.sandbox.inside import originals
 from ocils.sandbox.inside.originals import Originals
 
 INSIDE = Path(__file__).parents[2] / "ocils" / "sandbox"
@@ -31,7 +32,7 @@ kept = Originals()
 """
 
 
-def replaced(code: str) -> list[list[str]]:
+def replaced(code: str, asked: Bird | None = None) -> list[list[str]]:
     """Run ``code`` between remembering and comparing, in a fork: pytest is loaded here already."""
     ours, theirs = os.pipe()
     pid = os.fork()
@@ -39,7 +40,7 @@ def replaced(code: str) -> list[list[str]]:
         write, leave, text = os.write, os._exit, repr
         try:
             warnings.simplefilter("ignore")
-            kept = Originals()
+            kept = asked or Originals()
             try:
                 exec(textwrap.dedent(code), {**TOOLS, "kept": kept, "Item": Item})
                 found = kept.replaced()
@@ -168,8 +169,60 @@ def test_who_steers_the_interpreter_is_named_with_its_file(code: str, name: str)
     assert "json/" in file
 
 
+def test_what_is_added_to_a_class_is_named_when_it_could_act() -> None:
+    code = "_pytest.reports.TestReport.extra = property(lambda s: 1)\nunittest.case.TestCase.more = lambda s: 1"
+    assert replaced(code) == [
+        ["_pytest.reports.TestReport.extra", "<string>"],
+        ["unittest.case.TestCase.more", "<string>"],
+    ]
+    assert replaced("_pytest.reports.TestReport.colour = unittest.case.TestCase.colour = 1") == []
+    assert replaced("del unittest.case.TestCase.assertIn") == [
+        ["unittest.case.TestCase.assertIn", ""]
+    ]
+
+
+class Bird:
+    """Stands where what is remembered is asked for; here only the canary's word counts."""
+
+    def replaced(self) -> list[list[str]]:
+        return [] if originals._canary() else [["it sings no more", ""]]
+
+
+REPORTS = "_pytest.reports.TestReport.outcome = property(lambda s: 'passed', lambda s, v: None)\n"
+CALLS = (
+    "import types\n_pytest.runner.CallInfo.from_call = classmethod("
+    "lambda c, f, w: types.SimpleNamespace(excinfo=None))\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "sings"),
+    [
+        ("", True),
+        ("unittest.case.TestCase.assertEqual = lambda *a: None", False),
+        ("unittest.case.TestCase.assertEqual = lambda *a: 1 / 0", False),
+        (CALLS, False),
+        (REPORTS, False),
+        (REPORTS + "_pytest.reports.TestReport.failed = True", False),
+        ("_pytest.reports.TestReport.failed = False", False),
+        # An interpreter that has only one of them is none of pytest's.
+        ("del sys.modules['_pytest.runner']", True),
+        ("del sys.modules['_pytest.reports']", True),
+        ("del sys.modules['unittest.case']", True),
+    ],
+)
+def test_the_canary_alone(code: str, sings: bool) -> None:
+    assert replaced(code, Bird()) == ([] if sings else [["it sings no more", ""]])
+
+
+def test_a_plain_value_is_no_part() -> None:
+    assert replaced("json.encoder.INFINITY = 0.0\n_pytest.runner.__doc__ = 'x'") == []
+
+
 def test_native_and_pythons_own_importers_and_those_of_before_are_no_matter() -> None:
     assert replaced("import zipimport\nsys.path_hooks.append(zipimport.zipimporter)") == []
+    hook = "importlib.machinery.FileFinder.path_hook()"
+    assert replaced(f"import importlib.machinery\nsys.path_hooks.append({hook})") == []
     assert replaced("sys.settrace(print)") == []
     assert replaced("sys.meta_path.reverse()") == []
     assert replaced("sys.meta_path.clear()") == []

@@ -94,7 +94,6 @@ class Originals:
         for item in tests:
             # Not the property ``obj``: it may make something, and it may raise.
             function = getattr(item, "_obj", None)
-            function = getattr(function, "__func__", function)
             code = getattr(function, "__code__", None)
             if isinstance(code, types.CodeType):
                 self._tests.append((item.nodeid, function, code))
@@ -146,8 +145,7 @@ def _steering() -> List[Tuple[str, Any]]:
 def _parts(module: types.ModuleType) -> Iterator[tuple[Any, str, Any]]:
     for name, value in list(vars(module).items()):
         # ``pytest.fail`` is an object of a class of its own.
-        own = type(value).__module__
-        if not isinstance(value, PARTS) and own != module.__name__ and own != "_pytest.outcomes":
+        if not isinstance(value, PARTS) and type(value).__module__ != "_pytest.outcomes":
             continue
         yield module, name, value
         if _is_own(value, module):
