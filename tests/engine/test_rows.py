@@ -129,3 +129,48 @@ def test_a_token_that_starts_the_next_line_has_to_agree_too() -> None:
 
 
 WORDS = ("    total = sum(items)\n", "    average = total / len(items)", "\n        deeper", "!")
+
+
+@pytest.mark.parametrize(
+    ("stop", "text", "end"),
+    [
+        ((), "grüße, 日本\n", True),
+        (("```",), "a `b` ``c`` d``", True),
+        (("```",), "code```more", True),
+        (("END", "D"), "the EN is near, END", True),
+        (("abc", "bcd"), "ababcd", True),
+        (("\n\n",), "one\ntwo\n", False),
+    ],
+)
+def test_parts_join_to_the_reply_and_nothing_is_taken_back(
+    stop: tuple[str, ...], text: str, end: bool
+) -> None:
+    row = Row(5, decode, stop, 0, leading=False)
+    told, sums = "", 0.0
+    data = text.encode()
+    for count, byte in enumerate(data, 1):
+        if row.take(byte, -0.5, False, count == len(data) and not end):
+            break
+        if (part := row.part()) is not None:
+            assert part.row == 5
+            assert part.text
+            told, sums = told + part.text, sums + part.logprob
+    if row.finish is None:
+        row.take(END, -0.25, True, True)
+    reply = row.reply()
+    assert reply.text.startswith(told)
+    assert len(told) >= len(reply.text) - max(map(len, stop), default=1)
+    assert sums >= reply.logprob
+    assert row.begun
+
+
+def test_a_part_that_may_be_a_stop_string_waits() -> None:
+    row = Row(0, decode, ("```",), 0, leading=False)
+    row.take(ord("`"), -0.5, False, False)
+    assert row.part() is None
+    assert not row.begun
+    row.take(ord("a"), -0.5, False, False)
+    part = row.part()
+    assert part is not None
+    assert (part.text, part.logprob) == ("`a", -1.0)
+    assert row.part() is None

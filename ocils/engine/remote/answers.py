@@ -42,7 +42,10 @@ class Events:
             raise Rubbish("a line without an end")
         for line in lines:
             said = line.strip()
-            if said.startswith(b"data:") and not self.done:
+            if said.startswith(b"error:") and not self.done:
+                # So llama.cpp's server put it before it learnt to send an error as data.
+                yield {"error": parsed(said.removeprefix(b"error:"))}
+            elif said.startswith(b"data:") and not self.done:
                 said = said.removeprefix(b"data:").strip()
                 if said == b"[DONE]":
                     self.done = True
@@ -122,7 +125,8 @@ class Refusal(Exception):
 def _table(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise Rubbish(f"no object but {shown(value)}")
-    if error := value.get("error"):
+    # vLLM's errors were objects of this kind before they became the protocol's.
+    if error := value.get("error") or (value if value.get("object") == "error" else None):
         said = error.get("message") if isinstance(error, dict) else error
         raise Refusal(str(said))
     return value

@@ -8,12 +8,11 @@ Not covered: a text without a hole; HTTP (``http.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from ocils.domain.model import Chat, Infill, Manifest, Message, Prompt, Reply, Sampling
+from ocils.domain.model import Chat, Infill, Manifest, Message, Prompt, Sampling
 from ocils.engine.remote.http import BadRequest
 from ocils.engine.remote.raw import plain, read
 
@@ -21,6 +20,17 @@ _MOST_ROWS = 64
 _SIGNS = 4 * 64  # characters of stop strings
 
 _Asked = TypeVar("_Asked", bound="Asked")
+
+
+class Dress(NamedTuple):
+    """What makes of a model's reply what was asked for: without ``drop`` in front, ``behind`` at its end."""
+
+    drop: str = ""
+    behind: str = ""
+
+    def whole(self, text: str) -> str:
+        """Dress a whole reply."""
+        return text.removeprefix(self.drop) + self.behind
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -95,15 +105,13 @@ def parsed(body: bytes, kind: type[_Asked]) -> _Asked:
         raise BadRequest(400, f"the request is not understood: {error}") from error
 
 
-def prompt_of(
-    asked: AskedText | AskedChat, manifest: Manifest
-) -> tuple[Prompt, Callable[[str], str]]:
+def prompt_of(asked: AskedText | AskedChat, manifest: Manifest) -> tuple[Prompt, Dress]:
     """Return the prompt, and what makes of a reply what was asked for. Raises ``BadRequest``."""
     if isinstance(asked, AskedChat):
         messages = tuple(Message(each.role, each.content) for each in asked.messages)
         if messages and messages[-1].role == "assistant":
-            return Chat(messages[:-1], asked.stops, messages[-1].content), str
-        return Chat(messages, asked.stops), str
+            return Chat(messages[:-1], asked.stops, messages[-1].content), Dress()
+        return Chat(messages, asked.stops), Dress()
     if isinstance(asked.prompt, list):
         if len(asked.prompt) != 1:
             raise BadRequest(400, "several prompts are only scored (echo), not continued")
@@ -119,7 +127,7 @@ def prompt_of(
         raise BadRequest(
             400, f"a prompt for {manifest.name} has a suffix, or ends with {form.middle}"
         )
-    return msgspec.structs.replace(found[0], stop=asked.stops), str
+    return msgspec.structs.replace(found[0], stop=asked.stops), Dress()
 
 
 def pairs_of(asked: AskedText, manifest: Manifest) -> tuple[list[tuple[Infill, str]], list[str]]:
@@ -152,21 +160,22 @@ def scored(asked: AskedText, rests: list[str], scores: tuple[float, ...], model:
     return {"object": "text_completion", "model": model, "choices": choices}
 
 
-def choice(reply: Reply, row: int, text: str, asked: Asked, *, part: bool) -> dict[str, object]:
-    """Return a reply, its text as asked for, as a choice: of a whole answer, or of a ``part`` of one."""
-    said: dict[str, object] = {"index": row, "finish_reason": reply.finish}
+def choice(
+    row: int, text: str, logprob: float, finish: str | None, asked: Asked, *, part: bool
+) -> dict[str, object]:
+    """Return a text as a choice: of a whole answer, or of a ``part`` of one, which has no ``finish``.
+
+    Its likelihood is told as one token's: enough to sum.
+    """
+    said: dict[str, object] = {"index": row, "finish_reason": finish}
     if isinstance(asked, AskedChat):
         said["delta" if part else "message"] = {"role": "assistant", "content": text}
         if asked.logprobs:
-            said["logprobs"] = {"content": [{"token": text, "logprob": reply.logprob}]}
+            said["logprobs"] = {"content": [{"token": text, "logprob": logprob}]}
     else:
         said["text"] = text
         if asked.logprobs is not None and asked.logprobs is not False:
-            said["logprobs"] = {
-                "tokens": [text],
-                "text_offset": [0],
-                "token_logprobs": [reply.logprob],
-            }
+            said["logprobs"] = {"tokens": [text], "text_offset": [0], "token_logprobs": [logprob]}
     return said
 
 
@@ -181,13 +190,13 @@ def kind_of(
 
 def _by_suffix(
     prefix: str, suffix: str, stops: tuple[str, ...], *, lines: bool
-) -> tuple[Prompt, Callable[[str], str]]:
+) -> tuple[Prompt, Dress]:
     if not lines:
-        return Infill(prefix, suffix, stop=stops), str
+        return Infill(prefix, suffix, stop=stops), Dress()
     if prefix and not prefix.endswith("\n"):
         raise BadRequest(400, "this model fills whole lines: end the prompt with a newline")
     head = "\n" + prefix.removesuffix("\n") if prefix else ""
     tail = "\n" + suffix.removeprefix("\n").removesuffix("\n") if suffix.strip("\n") else ""
     behind = "" if suffix.startswith("\n") else "\n"
     # The model writes every line behind its newline; whoever asks has had that newline already.
-    return Infill(head, tail, stop=stops), lambda text: text.removeprefix("\n") + behind
+    return Infill(head, tail, stop=stops), Dress("\n", behind)

@@ -90,7 +90,10 @@ class _Row:
             last = piece.finish == "length"
             self._row.take(len(self._pieces) - 1, piece.logprob or 0.0, False, last)
         if piece.finish and not self.done:
-            self._row.take(0, 0.0, piece.finish == "stop", True)
+            # Most servers say why a reply ended in a last piece that holds no more text.
+            self._pieces.append("")
+            logprob = 0.0 if piece.text else piece.logprob or 0.0
+            self._row.take(len(self._pieces) - 1, logprob, piece.finish == "stop", True)
         if not self.done:
             return None
         reply = self._row.reply()

@@ -1,7 +1,8 @@
 """A model's server: an engine behind OpenAI's protocol, for a team that shares one machine's model.
 
-Completions with holes, chat, several replies, streams, likelihoods by ``echo``. A reply is sent when
-it is complete; a client that hangs up ends its work within a token's time.
+Completions with holes, chat, several replies, likelihoods by ``echo``. Streams go token by token,
+less what may still turn out to be a stop string; a client that hangs up ends its work within a
+token's time.
 
 Not covered: TLS, more than one model, fairness between clients (first come, first served).
 """
@@ -10,14 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import time
+import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
+from typing import Protocol, runtime_checkable
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import EnvironmentProblem, OcilsError
+from ocils.domain.model import Prompt, Reply, Sampling
 from ocils.engine.remote.asked import (
     AskedChat,
     AskedText,
+    Dress,
     choice,
     kind_of,
     pairs_of,
@@ -34,6 +40,7 @@ from ocils.engine.remote.http import (
     send_events,
     send_json,
 )
+from ocils.engine.rows import Part
 from ocils.ports import Engine
 
 
@@ -149,39 +156,94 @@ class ModelServer:
                         await send_events(writer, events)
                     return
                 choices = [each async for some in replies for each in some]
-            answer = {"object": kind_of(asked, part=False), "model": name, "choices": choices}
-            await send_json(writer, 200, answer)
+            await send_json(writer, 200, {**_head(asked, name, part=False), "choices": choices})
         finally:
             self._counts["running"] -= 1
 
     async def _replies(
         self, asked: AskedText | AskedChat, cancel: CancelToken
     ) -> AsyncGenerator[list[dict[str, object]], None]:
-        """Yield each reply as the choices that it is."""
+        """Yield each reply, or with ``stream`` each part of one, as the choices that it is."""
         manifest = self._engine.manifest
-        prompt, dressed = prompt_of(asked, manifest)
+        prompt, dress = prompt_of(asked, manifest)
         sampling = asked.sampling(manifest.context)
-        part = bool(asked.stream)
+        drawn = self._drawn(prompt, sampling, cancel, parts=bool(asked.stream))
+        # Greedy replies are all the same, so one is drawn for all.
+        alike = sampling.n < asked.rows
         left = sampling.n
+        sent: dict[int, Sent] = {}
         try:
-            async with aclosing(self._engine.generate(prompt, sampling, cancel)) as replies:
-                async for reply in replies:
-                    left -= 1
-                    text = dressed(reply.text)
-                    # Greedy replies are all the same, so one is drawn for all.
-                    rows = range(asked.rows) if sampling.n < asked.rows else [reply.row]
-                    yield [choice(reply, row, text, asked, part=part) for row in rows]
+            async with aclosing(drawn) as pieces:
+                async for piece in pieces:
+                    finish = piece.finish if isinstance(piece, Reply) else None
+                    left -= finish is not None
+                    text, logprob = sent.setdefault(piece.row, Sent(dress)).take(piece)
+                    yield [
+                        choice(row, text, logprob, finish, asked, part=bool(asked.stream))
+                        for row in (range(asked.rows) if alike else [piece.row])
+                    ]
         except (GeneratorExit, asyncio.CancelledError):
             # Who hangs up with the last reply in hand has cancelled nothing.
             self._counts["cancelled"] += left > 0
             raise
 
+    def _drawn(
+        self, prompt: Prompt, sampling: Sampling, cancel: CancelToken, *, parts: bool
+    ) -> AsyncGenerator[Reply | Part, None] | AsyncGenerator[Reply, None]:
+        engine = self._engine
+        if parts and isinstance(engine, InParts):
+            return engine.stream(prompt, sampling, cancel)
+        return engine.generate(prompt, sampling, cancel)
+
+
+@runtime_checkable
+class InParts(Protocol):
+    """An engine whose replies can be had before they are complete."""
+
+    def stream(
+        self, prompt: Prompt, sampling: Sampling, cancel: CancelToken
+    ) -> AsyncGenerator[Reply | Part, None]:
+        """Yield parts of replies, and each reply behind its parts."""
+        ...
+
+
+class Sent:
+    """What was sent of one reply, dressed. Mutable, used by one task."""
+
+    def __init__(self, dress: Dress) -> None:
+        self._dress = dress
+        self._text = ""
+        self._logprob = 0.0
+
+    def take(self, piece: Reply | Part) -> tuple[str, float]:
+        """Return what is to be sent next: of a part all, of the reply what is left of it."""
+        if isinstance(piece, Part):
+            text = piece.text if self._text else piece.text.removeprefix(self._dress.drop)
+            self._text += piece.text
+            self._logprob += piece.logprob
+            return text, piece.logprob
+        if not self._text:
+            return self._dress.whole(piece.text), piece.logprob
+        rest = piece.text[len(self._text) :] + self._dress.behind
+        return rest, piece.logprob - self._logprob
+
 
 async def _events(
     asked: AskedText | AskedChat, name: str, replies: AsyncGenerator[list[dict[str, object]], None]
 ) -> AsyncGenerator[object, None]:
+    head = _head(asked, name, part=True)
     async for choices in replies:
-        yield {"object": kind_of(asked, part=True), "model": name, "choices": choices}
+        yield {**head, "choices": choices}
+
+
+def _head(asked: AskedText | AskedChat, name: str, *, part: bool) -> dict[str, object]:
+    """Return the fields that an answer has, or every part of one; clients tell answers apart by them."""
+    return {
+        "id": f"ocils-{uuid.uuid4().hex}",
+        "object": kind_of(asked, part=part),
+        "created": int(time.time()),
+        "model": name,
+    }
 
 
 async def _refuse(writer: asyncio.StreamWriter, status: int, message: str) -> None:
