@@ -16,6 +16,7 @@ import docker
 from docker.constants import DEFAULT_DOCKER_API_VERSION as NEWEST_API
 from docker.errors import DockerException
 from docker.tls import TLSConfig
+from docker.transport import UnixHTTPAdapter
 from requests.exceptions import RequestException
 
 from ocils.domain.base import Value
@@ -24,6 +25,7 @@ from ocils.sandbox.address import Address, find_address
 from ocils.sandbox.tunnel import Tunnel
 
 TIMEOUT = 60
+SCHEME = "http+docker://"
 
 
 class EngineInfo(Value, frozen=True):
@@ -120,12 +122,29 @@ def _info(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineInfo:
     )
 
 
+class _OnePool(UnixHTTPAdapter):
+    """Connections to a socket, kept for whatever is asked next.
+
+    The library keeps one for every address it ever asked, and each container has addresses of its own.
+    """
+
+    def get_connection(self, url: str | bytes, proxies: Any = None) -> Any:
+        """Return the pool that all requests share, whatever ``url`` is."""
+        del url
+        return super().get_connection(SCHEME, proxies)
+
+
 def _client(url: str, tls: TLSConfig | None) -> docker.DockerClient:
     """Return a client that speaks the version of the engine's language that both know.
 
     With TLS of its own, what ``REQUESTS_CA_BUNDLE`` names must not take its authority's place: the
     library asks the environment first, also for the version.
     """
+    if url.startswith("unix://"):
+        client = docker.DockerClient(base_url=url, timeout=TIMEOUT)
+        client.api.get_adapter(SCHEME).close()
+        client.api.mount(SCHEME, _OnePool(url.replace("unix://", "http+unix://", 1), TIMEOUT))
+        return client
     if tls is None:
         return docker.DockerClient(base_url=url, timeout=TIMEOUT)
     first = docker.DockerClient(base_url=url, timeout=TIMEOUT, tls=tls, version=NEWEST_API)

@@ -35,6 +35,7 @@ from docker.errors import DockerException
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import SandboxUnavailable
 from ocils.domain.judging import Failed, Killed, Passed, Plan, TestId, TimedOut, Unjudged, Verdict
+from ocils.sandbox.engine import Engine
 from ocils.sandbox.inside.owners import CANDIDATE
 from ocils.sandbox.owner import LABEL, current_owner
 from ocils.sandbox.pool import DockerSandbox
@@ -49,8 +50,8 @@ SPARED = 0.8
 MEMORY = 16.0
 """MiB that the allocator may keep; a verdict that is held weighs kilobytes, so 500 would show."""
 
-DESCRIPTORS = 2
-"""One connection to the engine and one half-closed one may come or go between two looks."""
+DESCRIPTORS = 9
+"""Two threads may have asked the engine at once, and not before; the relay makes three of each."""
 
 UNJUDGED = 0.05
 """The share of candidates whose container may be killed twice in a row."""
@@ -110,7 +111,8 @@ class Saboteur:
         self.done: Counter[str] = Counter()
         self._relay = relay
         self._random = random.Random(seed)
-        self._client = docker.from_env()
+        self._engine = Engine(os.environ)
+        self._client = self._engine.client
 
     async def strike(self) -> None:
         """Kill something in a moment, or spare it; called once a candidate, so that speed is no matter."""
@@ -127,7 +129,7 @@ class Saboteur:
 
     def close(self) -> None:
         """Let go of the engine."""
-        self._client.close()
+        self._engine.close()
 
     def _kill(self, kind: str) -> bool:
         with contextlib.suppress(DockerException, OSError):

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from docker.errors import NotFound
 
 from ocils.domain.errors import SandboxUnavailable
 from ocils.sandbox.engine import Engine, engine_status
@@ -19,6 +20,19 @@ def test_an_engine_that_runs_has_a_version() -> None:
     assert status.info is not None
     assert status.info.version in str(status.info)
     assert not status.problem
+
+
+@pytest.mark.docker
+def test_the_engine_is_asked_over_one_connection_again_and_again() -> None:
+    engine = Engine(os.environ)
+    try:
+        held = len(list(Path("/proc/self/fd").iterdir()))
+        for number in range(9):
+            with pytest.raises(NotFound):
+                engine.client.containers.get(f"no-such-container-{number}")
+        assert len(list(Path("/proc/self/fd").iterdir())) == held
+    finally:
+        engine.close()
 
 
 def test_no_engine_at_the_address_is_said_with_a_mend(tmp_path: Path) -> None:

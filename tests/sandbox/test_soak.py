@@ -38,7 +38,7 @@ CLEAN: dict[str, Any] = {
         ("unavailable", 1),
         ("unjudged", 6),
         ("memory grew by MiB", 17.0),
-        ("descriptors grew by", 3),
+        ("descriptors grew by", 10),
         ("right", 49),
     ],
 )
