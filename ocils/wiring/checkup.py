@@ -152,7 +152,8 @@ def _check_remote(settings: UserSettings) -> Check:
 def _check_hardware(settings: UserSettings, model: ModelFolder) -> Check:
     """Say where the model runs, and why there."""
     from ocils.engine.machine.hardware import read_hardware
-    from ocils.engine.machine.layout import advice_for, choose
+    from ocils.engine.machine.layout import choose
+    from ocils.engine.machine.together import advice_for
     from ocils.engine.native import fitted
 
     hardware = read_hardware()

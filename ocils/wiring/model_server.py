@@ -33,8 +33,10 @@ async def serve_model(
     Addresses that other machines reach are refused without ``others``. The model is loaded first.
     Raises ``OcilsError``.
     """
+    from ocils.engine.machine.together import refuse_mpi
     from ocils.engine.remote.served import ModelServer
 
+    refuse_mpi(os.environ)
     loopback = _loopback(host)
     if not loopback and not others:
         raise UsageError(

@@ -10,7 +10,6 @@ from ocils.domain.shape import GIB, Shape
 from ocils.engine.machine.hardware import Cpu, Gpu, Hardware
 from ocils.engine.machine.layout import (
     Layout,
-    advice_for,
     after_out_of_memory,
     choose,
     rows_that_fit,
@@ -224,9 +223,3 @@ def test_a_model_that_says_nothing_is_estimated_by_its_size() -> None:
         silent, memory={"int8": 7.0, "int8_bfloat16": 7.0}, cache_bytes_per_token=800_000
     )
     assert choose(CARD_8, stated, Want(weights=GIB)).device == "cpu"
-
-
-def test_a_model_beyond_every_card_is_told_about() -> None:
-    assert "mpirun" in advice_for(TWO_EQUAL, THIRTY_TWO, Want())[0]
-    assert advice_for(TWO_EQUAL, SEVEN, Want()) == ()
-    assert advice_for(CARD_24, THIRTY_TWO, Want()) == ()

@@ -4,8 +4,7 @@ Memory decides: the weights in a compute type, the cache of each candidate for t
 wanted, and a reserve have to fit in what is free. What does not fit on a GPU in full is tried there
 in a smaller type and with fewer candidates, then on the CPU.
 
-Not covered: reading the machine (``hardware.py``); a model over several GPUs at once (``advice_for``
-says why).
+Not covered: reading the machine (``hardware.py``); a model split over several GPUs (``together.py``).
 """
 
 from __future__ import annotations
@@ -21,11 +20,6 @@ from ocils.engine.machine.hardware import Gpu, Hardware
 from ocils.engine.machine.memory import MIB, RESERVE, Want, cache_in, room_in, rows_in, weights_in
 
 SMALL = 64 * MIB
-_NOT_SHARED_OUT = (
-    "the model fits none of the GPUs alone; CTranslate2 shares a model out over several only with "
-    "one process a GPU, started by mpirun (libmpi.so.40, libnccl.so.2), which an editor cannot do: "
-    "serve such a model with a server of its own and name it in your settings"
-)
 _INT8 = ("int8_bfloat16", "int8_float16", "int8")
 
 
@@ -86,7 +80,7 @@ def after_out_of_memory(
         gpu = next((g for g in hardware.gpus if g.index == layout.index[0]), None)
         smaller = [
             kind
-            for kind in (_types_of(gpu, "auto") if gpu else ())
+            for kind in (types_of(gpu, "auto") if gpu else ())
             if weights_in(manifest, want, kind) < weights_in(manifest, want, layout.compute_type)
         ]
         if smaller:
@@ -118,19 +112,12 @@ def weights_of(manifest: Manifest, layout: Layout) -> int:
     return weights_in(manifest, Want(), layout.compute_type)
 
 
-def advice_for(hardware: Hardware, manifest: Manifest, want: Want) -> tuple[str, ...]:
-    """Return what would help a model that fits no single GPU here."""
-    if len(hardware.gpus) < 2 or _on_gpus(hardware, manifest, want, 1) is not None:
-        return ()
-    return (_NOT_SHARED_OUT,)
-
-
 def _on_gpus(hardware: Hardware, manifest: Manifest, want: Want, threads: int) -> Layout | None:
     if not hardware.cublas:
         return None
     best: tuple[tuple[int, int, int, int], Layout] | None = None
     for gpu in hardware.gpus:
-        for place, kind in enumerate(_types_of(gpu, want.compute_type)):
+        for place, kind in enumerate(types_of(gpu, want.compute_type)):
             rows = rows_in(manifest, want, kind, gpu.free, "cuda")
             if rows < 1:
                 continue
@@ -203,7 +190,7 @@ def _no_gpu(hardware: Hardware, manifest: Manifest, want: Want) -> str:
     if not hardware.cublas:
         return f"the GPU lacks cuBLAS 12: {hardware.lacking}"
     kind = min(
-        (kind for gpu in hardware.gpus for kind in _types_of(gpu, want.compute_type)),
+        (kind for gpu in hardware.gpus for kind in types_of(gpu, want.compute_type)),
         key=lambda kind: weights_in(manifest, want, kind),
     )
     most = max(gpu.free for gpu in hardware.gpus)
@@ -214,7 +201,7 @@ def _no_gpu(hardware: Hardware, manifest: Manifest, want: Want) -> str:
     )
 
 
-def _types_of(gpu: Gpu, wanted: str) -> tuple[str, ...]:
+def types_of(gpu: Gpu, wanted: str) -> tuple[str, ...]:
     """Return the compute types worth trying on a GPU, the best first.
 
     Weights in 8 bits read fastest, and reading them is what a few candidates' time goes to; the
