@@ -153,13 +153,14 @@ def told_of(mutant: Mutant, data: bytes) -> list[str]:
     return [mutant.function, was, mutant.edit.text, f"line {mutant.line}"]
 
 
-def score(copy: Copy, module: dict[str, Any]) -> dict[str, Any]:
-    """Try every mistake in one module."""
+def score(copy: Copy, module: dict[str, Any], every: int = 1) -> dict[str, Any]:
+    """Try every mistake in one module, or one in so many."""
     path, tests = str(module["path"]), list(module["tests"])
     document = Document(path, (CHECKOUT / path).read_bytes())
     whole = compile(document.data, path, "exec")
     texts = {each: apply_edits(document, (each.edit,)).data for each in mutants(document)}
     found = [m for m, t in texts.items() if not same_program(whole, compile(t, path, "exec"))]
+    found = found[::every]
     seconds = copy.usual(tests)
     alive = []
     for number, mutant in enumerate(found):
@@ -169,7 +170,7 @@ def score(copy: Copy, module: dict[str, Any]) -> dict[str, Any]:
             print(*alive[-1], sep=" | ", flush=True)
         print(f"{path} {number + 1}/{len(found)}, {len(alive)} alive", end="\r", file=sys.stderr)
     print(f"{path}: {len(found) - len(alive)} of {len(found)} killed", flush=True)
-    return {"mutants": len(found), "alive": alive, "date": today()}
+    return {"mutants": len(found), "alive": alive, "every": every, "date": today()}
 
 
 def without(copy: Copy, guard: dict[str, Any], seconds: float) -> dict[str, Any]:
@@ -194,6 +195,9 @@ def main() -> None:
     parser.add_argument("paths", nargs="*", help="modules; all that are listed without any")
     parser.add_argument("--guards", action="store_true", help="delete guards instead")
     parser.add_argument("--only", default="", help="guards whose description holds this")
+    parser.add_argument(
+        "--every", type=int, default=1, help="one mistake in so many (default: all)"
+    )
     parser.add_argument("--dry", action="store_true", help="write nothing down")
     asked = parser.parse_args()
     table = tomllib.loads((HERE / "mutation.toml").read_text())
@@ -216,7 +220,7 @@ def main() -> None:
             return
         for module in table["module"]:
             if not asked.paths or module["path"] in asked.paths:
-                keep("modules", module["path"], score(copy, module))
+                keep("modules", module["path"], score(copy, module, asked.every))
 
 
 def _guards(copy: Copy, guards: Iterable[dict[str, Any]], keep: Callable[..., None]) -> None:
@@ -251,7 +255,7 @@ def written(table: dict[str, Any], known: dict[str, Any]) -> str:
         total, left = one["mutants"], len(one["alive"])
         rest = total - len(same)
         rows.append(
-            f"| {module['path']} | {total} | {total - left} | {100 * (total - left) / total:.1f} % "
+            f"| {module['path']} | {_drawn(one)} | {total - left} | {100 * (total - left) / total:.1f} % "
             f"| {len(same)} | {100 * (total - left) / rest:.1f} % | {one['date']} |"
         )
         alive += ["", f"### {module['path']}", ""] if one["alive"] else []
@@ -271,6 +275,10 @@ def written(table: dict[str, Any], known: dict[str, Any]) -> str:
             red = f"`{one['red'].removeprefix('tests/')}`" if one["red"] else "**nothing**"
             rows.append(f"| {guard['attack']} | {guard['what']} | {red.replace('|', '¦')} |")
     return "\n".join([*rows, "", "## Survivors", *alive]) + "\n"
+
+
+def _drawn(one: dict[str, Any]) -> str:
+    return f"{one['mutants']}" + (f" (one in {one['every']})" if one.get("every", 1) > 1 else "")
 
 
 def shown(text: str) -> str:
