@@ -198,6 +198,7 @@ def main() -> None:
     parser.add_argument(
         "--every", type=int, default=1, help="one mistake in so many (default: all)"
     )
+    parser.add_argument("--missing", action="store_true", help="guards that no test is known for")
     parser.add_argument("--dry", action="store_true", help="write nothing down")
     asked = parser.parse_args()
     table = tomllib.loads((HERE / "mutation.toml").read_text())
@@ -216,7 +217,9 @@ def main() -> None:
         for name in LOADED:
             importlib.import_module(name)
         if asked.guards:
-            _guards(copy, [g for g in table["guard"] if asked.only in g["what"]], keep)
+            known_red = {n for n, r in known["guards"].items() if r["red"] and asked.missing}
+            wanted = [g for g in table["guard"] if asked.only in g["what"]]
+            _guards(copy, [g for g in wanted if g["what"] not in known_red], keep)
             return
         for module in table["module"]:
             if not asked.paths or module["path"] in asked.paths:

@@ -60,7 +60,9 @@ for each in range(40):
 """
     verdict = await shop.try_text("shop.py", code + GOOD, *TESTS)
     assert isinstance(verdict, Broken)
-    await assert_unhurt(shop)
+    # Nor is the slot used again in which something was left.
+    verdict = await shop.try_text("shop.py", body(LOOK), *TESTS)
+    assert isinstance(verdict, Passed), verdict
 
 
 LEFT = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -69,6 +70,18 @@ def test_no_record_can_be_missing(at: int) -> None:
 @pytest.mark.parametrize("at", [at for at, r in enumerate(GREEN) if r["t"] in ("case", "done")])
 def test_no_promise_can_be_repeated(at: int) -> None:
     assert not isinstance(judge(GREEN[: at + 1] + GREEN[at:]), Passed)
+
+
+@pytest.mark.parametrize("numbers", [range(1, 8), [0, 1, 2, 4, 5, 6, 7], [0, 0, 1, 2, 3, 4, 5]])
+def test_a_record_out_of_number_is_not_believed(numbers: Sequence[int]) -> None:
+    """Also one whose loss nothing else would show."""
+    records = [*GREEN[:-1], {"t": "modules", "names": []}, GREEN[-1]]
+    report = Report(NONCE, BOTH)
+    for number, record in zip(numbers, records, strict=True):
+        report.feed(json.dumps({**record, "n": NONCE, "i": number}).encode() + b"\n")
+    assert report.verdict(FINE) == Broken(
+        "the report holds a record that is not ours", "report", cases=report.cases
+    )
 
 
 def test_every_byte_of_the_report_counts() -> None:
