@@ -15,10 +15,11 @@ from contextlib import aclosing, contextmanager
 
 from msgspec import structs
 
+from ocils.bench.delegating import Delegating
 from ocils.bench.proof import Proof
 from ocils.domain.cancel import CancelToken
 from ocils.domain.judging import CaseResult, Passed, Plan, TestId, Verdict
-from ocils.domain.model import Infill, Manifest, Prompt, Reply, Sampling
+from ocils.domain.model import Infill, Prompt, Reply, Sampling
 from ocils.domain.text import Edit, Snapshot
 from ocils.ports import Engine, Sandbox
 
@@ -142,41 +143,18 @@ class BlinkeredSandbox:
         return structs.replace(plan, quiet=quiet, seconds=seconds)
 
 
-class TimedEngine:
-    """The ``Engine`` port over another, which it leaves open. ``generating`` is what it took."""
+class TimedEngine(Delegating):
+    """Another engine, timed. ``generating`` is what it took."""
 
     def __init__(self, inner: Engine) -> None:
+        super().__init__(inner)
         self.generating = Clock()
-        self._inner = inner
-
-    @property
-    def manifest(self) -> Manifest:
-        """The model's description."""
-        return self._inner.manifest
-
-    @property
-    def identity(self) -> str:
-        """The model's name and hash."""
-        return self._inner.identity
-
-    @property
-    def sends(self) -> str:
-        """Where the code goes that the model is shown."""
-        return self._inner.sends
-
-    async def load(self) -> None:
-        """Load the model."""
-        await self._inner.load()
-
-    def count_tokens(self, text: str) -> int:
-        """Count the tokens of ``text``."""
-        return self._inner.count_tokens(text)
 
     async def generate(
         self, prompt: Prompt, sampling: Sampling, cancel: CancelToken
     ) -> AsyncGenerator[Reply, None]:
         """Yield the other's replies; only waiting for one is counted."""
-        async with aclosing(self._inner.generate(prompt, sampling, cancel)) as replies:
+        async with aclosing(super().generate(prompt, sampling, cancel)) as replies:
             while True:
                 with self.generating.running():
                     reply = await anext(replies, None)
@@ -189,14 +167,11 @@ class TimedEngine:
     ) -> tuple[float, ...]:
         """Return the other's scores."""
         with self.generating.running():
-            return await self._inner.score(prompts, cancel)
+            return await super().score(prompts, cancel)
 
     async def screen(
         self, prompts: Sequence[tuple[Infill, str]], cancel: CancelToken
     ) -> tuple[float, ...]:
         """Return the other's guesses."""
         with self.generating.running():
-            return await self._inner.screen(prompts, cancel)
-
-    async def close(self) -> None:
-        """Do nothing."""
+            return await super().screen(prompts, cancel)

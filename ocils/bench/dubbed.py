@@ -10,49 +10,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
 import msgspec
 
+from ocils.bench.delegating import Delegating
 from ocils.domain.cancel import CancelToken
-from ocils.domain.model import Chat, Infill, Manifest, Prompt, Reply, Sampling
+from ocils.domain.model import Chat, Infill, Prompt, Reply, Sampling
 from ocils.ports import Engine
 
 _BYTES = 4  # of code a token, roughly, in models that are none of random words
 
 
-class Dubbed:
-    """The ``Engine`` port over ``inner``, which it leaves open; replies say ``texts``, in order.
+class Dubbed(Delegating):
+    """Another engine, whose replies say ``texts``, in order.
 
     Replies that no text is left for keep their own. ``generating`` is for how many seconds the
     model drew: from the request to its last reply, whether or not anybody waited for it.
     """
 
     def __init__(self, inner: Engine, texts: Iterator[str]) -> None:
+        super().__init__(inner)
         self.generating = 0.0
         self.replies = 0
-        self._inner = inner
         self._texts = texts
-
-    @property
-    def manifest(self) -> Manifest:
-        """The model's description."""
-        return self._inner.manifest
-
-    @property
-    def identity(self) -> str:
-        """The model's name and hash."""
-        return self._inner.identity
-
-    @property
-    def sends(self) -> str:
-        """Where the code goes that the model is shown."""
-        return self._inner.sends
-
-    async def load(self) -> None:
-        """Load the model."""
-        await self._inner.load()
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens of ``text``, four bytes each: a random model has a token a byte."""
@@ -87,21 +69,6 @@ class Dubbed:
         finally:
             work.cancel()
             await asyncio.wait([work])
-
-    async def score(
-        self, prompts: Sequence[tuple[Infill, str]], cancel: CancelToken
-    ) -> tuple[float, ...]:
-        """Return the inner engine's scores."""
-        return await self._inner.score(prompts, cancel)
-
-    async def screen(
-        self, prompts: Sequence[tuple[Infill, str]], cancel: CancelToken
-    ) -> tuple[float, ...]:
-        """Return the inner engine's guesses."""
-        return await self._inner.screen(prompts, cancel)
-
-    async def close(self) -> None:
-        """Do nothing."""
 
 
 def _shorter(prompt: Prompt) -> Prompt:
