@@ -25,7 +25,7 @@ from ocils.bench.real import Project
 from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import UsageError
-from ocils.domain.judging import Failed, Passed, Plan, TestId, Verdict
+from ocils.domain.judging import Failed, Passed, Plan, TestId, TimedOut, Verdict
 from ocils.domain.text import Document, Edit, Snapshot, apply_edits
 from ocils.ports import Sandbox, Workspace
 
@@ -36,8 +36,9 @@ several times as long as a quiet one, and a function is tried by the cheapest of
 PATIENCE = 5.0
 FLOOR = 12.0
 LONGER = 8.0
-"""A plain run that did not end while the warm one did is made again with so many times the limit:
-pytest's own account of a failure, or hypothesis's smallest example, can take longer than the tests."""
+"""Where one of the two runs did not end and the other did, it is made again with so many times the
+limit: pytest's own account of a failure, or hypothesis's smallest example, can take longer than the
+tests, and a busy machine may give a container little of its time."""
 
 
 class Grounds(Value, frozen=True):
@@ -154,6 +155,10 @@ class Ground:
         if run.timed_out and isinstance(verdict, Passed | Failed):
             limit *= self._longer
             run = await self._plainly(document, mutant.edit, file, limit)
+        elif isinstance(verdict, TimedOut) and not run.timed_out:
+            limit *= self._longer
+            plan = Plan(tests=ids, seconds=limit)
+            verdict = await self._sandbox.judge(clean, (mutant.edit,), plan, cancel)
         compared = self._compared(mutant, clean, verdict, run, ids)
         if compared.agrees:
             return compared

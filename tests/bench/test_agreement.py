@@ -15,7 +15,7 @@ from ocils.bench.compared import Compared, different
 from ocils.bench.plain.run import Plain, plain
 from ocils.bench.real import Project, projects
 from ocils.domain.cancel import CancelToken
-from ocils.domain.judging import CaseResult, Failed, Passed, TestId, Verdict
+from ocils.domain.judging import CaseResult, Failed, Passed, TestId, TimedOut, Verdict
 from ocils.domain.text import Document
 from ocils.sandbox.scripted import ScriptedSandbox, Trial
 from ocils.workspace.disk import DiskWorkspace
@@ -124,6 +124,21 @@ async def test_a_plain_run_that_is_only_slow_comes_to_its_end(workspace: Path) -
     found = [each async for each in ground.compare(mutants, grounds, CancelToken())]
     assert found
     assert {each.host for each in found} <= {"passed", "failed"}
+
+
+async def test_a_warm_run_that_is_only_slow_is_judged_again(workspace: Path) -> None:
+    def hurried(trial: Trial) -> Verdict:
+        if trial.plan.seconds < 60:
+            return TimedOut(trial.plan.seconds, None)
+        return always_green(trial)
+
+    project = Project("basket", "1", "", "MIT")
+    disk = DiskWorkspace(str(workspace))
+    grounds = await Ground(project, disk, ScriptedSandbox(always_green)).survey(CancelToken())
+    ground = Ground(project, disk, ScriptedSandbox(hurried), floor=30)
+    mutants = drawn(await disk.snapshot(), 1)
+    found = [each async for each in ground.compare(mutants, grounds, CancelToken())]
+    assert [each.warm for each in found] == ["passed"]
 
 
 def test_a_report_of_agreement_has_no_list_of_disagreements() -> None:
