@@ -165,3 +165,30 @@ async def test_bytecode_cannot_be_left_for_a_test_that_comes_later(make: Maker, 
         "shop.py", text, "tests/test_a.py::test_a", *TESTS, fresh=how == "fresh"
     )
     assert not isinstance(verdict, Passed), verdict
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_a_slot_that_does_not_go_back_is_not_used_again(make: Maker) -> None:
+    """No room is left to write again what was deleted: the folder's memory holds one file."""
+    names = [f"data/{number}.txt" for number in range(30)]
+    look = "def price(amount, percent):\n    import os\n    assert len(os.listdir('data')) == 30\n    return amount - amount * percent / 100\n"
+    yard = await make({**SHOP, **dict.fromkeys(names, "x" * 9999)})
+    assert isinstance(await yard.try_text("shop.py", look, *TESTS), Passed)
+    code = """
+import os
+for number in range(1, 30):
+    os.unlink(f"data/{number}.txt")
+with open("data/0.txt", "wb", buffering=0) as file:
+    try:
+        while True:
+            file.write(bytes(1 << 20))
+    except OSError:
+        pass
+    try:
+        while True:
+            file.write(b"x")
+    except OSError:
+        pass
+"""
+    await yard.try_text("shop.py", code + look, *TESTS)
+    assert isinstance(await yard.try_text("shop.py", look, *TESTS), Passed)
