@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ocils.sandbox.inside.entries import identity
-from ocils.sandbox.inside.owners import SOURCES
+from ocils.sandbox.inside.entries import Entry, identity
+from ocils.sandbox.inside.owners import CANDIDATE, SOURCES
 from ocils.sandbox.inside.tree import Tree
 
 from .grove import TIME, as_candidate, entry, seen
@@ -164,3 +164,71 @@ def test_every_kind_of_tampering_is_named_at_once_and_sorted(
     assert set(slot_tree.left) >= {*slot_tree.tampered, "b/data.txt", "stranger", "x", "y", "b/z"}
     assert seen(slot_root) == before
     calm(slot_tree, slot_root)
+
+
+def test_a_link_is_what_was_sent(slot_tree: Tree, slot_root: Path) -> None:
+    slot_tree.fill([entry("b/l.py", kind="link", link="../nowhere.py")], [])
+    for path, there in (("link", "b/data.txt"), ("b/l.py", "../nowhere.py")):
+        assert str((slot_root / path).readlink()) == there
+        assert os.lstat(slot_root / path).st_mtime_ns == TIME
+        assert os.lstat(slot_root / path).st_uid == CANDIDATE
+    as_candidate(slot_root, "os.unlink('link'); os.unlink('b/l.py'); os.symlink('a', 'b/l.py')")
+    slot_tree.restore()
+    assert slot_tree.tampered == ["b/l.py"]
+    assert str((slot_root / "b/l.py").readlink()) == "../nowhere.py"
+    calm(slot_tree, slot_root)
+
+
+def test_no_descriptor_is_left_open(slot_tree: Tree, slot_root: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(3):
+        slot_tree.write({"a.py": b"A = 2\n", "b/n.py": b"N"})
+        as_candidate(slot_root, "shutil.rmtree('b'); write('stranger')")
+        slot_tree.restore()
+        slot_tree.fill([entry("new.py", str(number))], [])
+        assert slot_tree.harvest() == []
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_known_folder_that_is_sent_again_stays_one(slot_tree: Tree, slot_root: Path) -> None:
+    paths = slot_tree.paths()
+    slot_tree.fill([Entry("b", "folder", 0o755, TIME + 10**9, "")], [])
+    assert slot_tree.paths() == paths
+    assert os.stat(slot_root / "b").st_mtime_ns == TIME + 10**9
+    calm(slot_tree, slot_root)
+
+
+def test_a_folder_below_one_that_the_runtime_made(slot_root: Path) -> None:
+    (slot_root / "sub").mkdir(mode=0o755)
+    tree = Tree(str(slot_root))
+    tree.fill([entry("sub", kind="folder"), entry("sub/deep", kind="folder")], [])
+    tree.fill([entry("sub/deep/x.py", "X"), entry("sub/deep/y", kind="folder")], [])
+    assert os.stat(slot_root / "sub/deep/y").st_uid == CANDIDATE
+    assert oct(os.stat(slot_root / "sub").st_mode) == "0o40755"
+    before = seen(slot_root)
+    as_candidate(slot_root, "shutil.rmtree('sub/deep')")
+    tree.restore()
+    assert tree.tampered == ["sub/deep/x.py"]
+    assert seen(slot_root) == before
+
+
+@pytest.mark.parametrize(
+    ("mode", "stored"),
+    [(0o644, 0o644), (0o600, 0o644), (0o777, 0o755), (0o6755, 0o755), (0o700, 0o755), (0, 0o444)],
+)
+def test_modes_are_for_both_users_and_never_set_id(
+    slot_tree: Tree, slot_root: Path, mode: int, stored: int
+) -> None:
+    slot_tree.fill([entry("m", "x", mode=mode), entry("m.py", "x", mode=mode)], [])
+    for name in ("m", "m.py"):
+        assert oct(os.stat(slot_root / name).st_mode) == oct(0o100000 | stored)
+    slot_tree.fill([entry("f", kind="folder", mode=mode)], [])
+    assert oct(os.stat(slot_root / "f").st_mode) == "0o40755"
+
+
+def test_what_is_told_of_the_tree(slot_tree: Tree) -> None:
+    assert slot_tree.data("b/c.py") == b"C = 1\n"
+    assert slot_tree.data("b") == b""
+    assert {"b", "b/c.py", "link"} < set(slot_tree.paths())
+    with pytest.raises(KeyError):
+        slot_tree.data("nowhere")
