@@ -124,9 +124,12 @@ class Copy:
             del os.environ["PYTHONDONTWRITEBYTECODE"]
             sys.dont_write_bytecode = False
 
-    def usual(self, tests: list[str]) -> float:
-        """Run undamaged, so that it is known to be green; returns how long a damaged run may take."""
-        for _ in range(2):  # the first one compiles
+    def usual(self, tests: list[str], rounds: int = 2) -> float:
+        """Run undamaged, so that it is known to be green; returns how long a damaged run may take.
+
+        The first of two ``rounds`` compiles, and does not count.
+        """
+        for _ in range(rounds):
             started = time.monotonic()
             red, skipped = self.first_red(tests, 600)
             if red or skipped:
@@ -231,7 +234,7 @@ def _guards(copy: Copy, guards: Iterable[dict[str, Any]], keep: Callable[..., No
     for guard in guards:
         tests = list(guard["tests"])
         if " ".join(tests) not in seconds:
-            seconds[" ".join(tests)] = copy.usual(tests)
+            seconds[" ".join(tests)] = copy.usual(tests, 1)
         keep("guards", guard["what"], without(copy, guard, seconds[" ".join(tests)]))
 
 

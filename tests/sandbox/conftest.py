@@ -78,8 +78,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> str:
         assert spec.origin is not None
         source = Path(spec.origin)
         if source.name == "__init__.py":
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(source.parent, site / name, ignore=ignored)
+            # With its bytecode, which stays good: what has none yet is compiled below.
+            shutil.copytree(source.parent, site / name)
             for about in source.parents[1].glob(f"{name}-*.dist-info"):
                 shutil.copytree(about, site / about.name)
         else:
