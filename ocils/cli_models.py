@@ -86,8 +86,16 @@ def _making_options(sub: argparse.ArgumentParser) -> None:
         "--quantization", default="", choices=["", *_TYPES], help="how weights are stored (int8)"
     )
     sub.add_argument(
-        "--context", type=int, default=0, help="tokens, for a model whose files do not say"
+        "--context", type=_count_of, default=0, help="tokens, for a model whose files do not say"
     )
+
+
+def _count_of(text: str) -> int:
+    """Read a positive number. Raises ``ValueError``, which the parser tells in its own words."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"a number of tokens is positive, not {text}")
+    return number
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -232,7 +240,8 @@ class Shown:
 
     def __exit__(self, *_: object) -> None:
         signal.signal(signal.SIGINT, self._before)
-        self._bar.stop()
+        if self._task is not None:
+            self._bar.stop()  # one that never started would still say an empty line
         if self.cancel.cancelled:
             self._say("what was downloaded is kept; say it again to go on")
 

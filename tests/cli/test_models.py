@@ -176,6 +176,21 @@ def test_a_refusal_is_one_line_and_a_code(user: User, plan: Plan, said: str) -> 
     assert user.places.names() == []
 
 
+def test_what_is_wrong_with_a_folder_is_said_of_the_model_and_in_a_line(user: User) -> None:
+    """Not of the folder that it was looked at in, which is gone when this is read."""
+    folder = Path(shutil.copytree(user.small, user.small.with_name("bad")))
+    (folder / "chat_template.jinja").write_text("{% for each in")
+    done = user.run("import", str(folder), "--name", "bad")
+    assert done.returncode == 3
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ocils: the chat template of bad fails: ")
+    assert "" not in done.stderr.splitlines()
+    assert user.places.names() == []
+    done = user.run("import", str(folder), "--context", "-5")
+    assert done.returncode == 2
+    assert "a number of tokens is positive, not -5" in done.stderr
+
+
 def test_offline_nothing_is_asked(user: User) -> None:
     done = user.run("pull", "small", HF_HUB_OFFLINE="1")
     assert done.returncode == 3

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from ocils.domain.cancel import CancelToken
-from ocils.domain.errors import ModelDamaged, UsageError
+from ocils.domain.errors import ModelDamaged, OcilsError, UsageError
 from ocils.domain.model import Manifest
 from ocils.domain.model_state import Progress
 from ocils.engine.models.examine import examine
@@ -74,7 +74,13 @@ def finish(made: Path, manifest: Manifest, tell: Tell, cancel: CancelToken) -> M
     except OSError as error:
         raise disk_problem(error, made) from error
     tell(Progress("looking at it"))
-    examine(find(str(made)), cancel, load=True)
+    try:
+        examine(find(str(made)), cancel, load=True)
+    except OcilsError as problem:
+        # The folder that was looked at is gone by the time that this is read.
+        said = problem.message.replace(f" in {made}", f" of {manifest.name}")
+        problem.message = said.replace(str(made), manifest.name)
+        raise
     installed = installed_models()
     return find(str(publish(made, installed, manifest.name)))
 
