@@ -119,7 +119,7 @@ def test_a_repository_that_lacks_something_is_refused_before_a_byte(
         ("model.bin", lambda data: b"<html>" * 20_000, "is not a CTranslate2 model"),
         ("tokenizer.json", lambda data: data[: len(data) // 2], "cannot read .*tokenizer.json"),
         ("vocabulary.json", lambda data: b'["a", "b"]', "has 2 tokens, the weights have 600"),
-        ("chat_template.jinja", lambda data: b"{% for %}", "chat template in .* fails"),
+        ("chat_template.jinja", lambda data: b"{% for %}", "chat template of .* fails"),
         (
             "chat_template.jinja",
             lambda data: (
@@ -240,7 +240,7 @@ def test_other_formats_are_refused_by_name(places: Places, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        ("{% for %}", "chat template in .* fails"),
+        ("{% for %}", "chat template of .* fails"),
         ("{% macro f(n) %}{{ f(n) }}{{ f(n) }}{% endmacro %}{{ f(1) }}", "without end"),
         ("{{ 'x' * 10 ** 12 }}", "a text without end"),
         # Ten gigabytes by one operation, which only the process's limit holds.
