@@ -111,8 +111,8 @@ class Native:
     def seeded(self, seed: int) -> Generator:
         """Return a generator whose draws depend on ``seed`` alone, where that is cheap.
 
-        A seed counts only for generators made after it was set, so this makes a new one of a small
-        model; a large one goes on drawing where it was.
+        A seed counts only for generators made after it, so a small model's is made anew; a large one
+        goes on drawing where it was.
         """
         self._library().set_random_seed(seed & 0x7FFFFFFF)
         if self.small and self._generator is not None:
@@ -137,7 +137,7 @@ class Native:
         return max(1, min(rows, fit))
 
     def make_room(self, tokens: int, rows: int) -> None:
-        """Prepare the memory for ``rows`` candidates of ``tokens``; nothing where that is little."""
+        """Prepare memory for ``rows`` candidates of ``tokens``; nothing where that is little."""
         if self._heap is None or self.small or self.layout.device != "cpu":
             return
         row = tokens * cache_in(self._manifest, self._want, self.layout.compute_type, "cpu")
@@ -152,9 +152,10 @@ class Native:
     def keeps(self, prefix: Sequence[str]) -> bool:
         """Say whether the state behind ``prefix`` is worth keeping, and make room for it.
 
-        CTranslate2 forgets kept states only with the generator, so at the cap it is made anew.
+        CTranslate2 forgets kept states only with the generator, so at the cap it is made anew. On
+        several GPUs it would hand the state in one's memory to another, so there nothing is kept.
         """
-        if self.small or len(prefix) < 2:
+        if self.small or len(prefix) < 2 or len(self.layout.index) > 1:
             return False
         key = tuple(prefix)
         size = len(key) * cache_in(
@@ -260,8 +261,8 @@ class Native:
             cuda.preload(cuda.find_cublas(os.environ))
         generator = self._open(layout)
         if layout.device == "cuda":
-            # The GPU's libraries are only looked for when they are first needed.
-            generator.score_batch([["", ""]])
+            # The GPU's libraries are only looked for when they are first needed; by each GPU's turn.
+            generator.score_batch([["", ""]] * len(layout.index), max_batch_size=1)
         return generator
 
     def _open(self, layout: Layout) -> Generator:
@@ -278,8 +279,10 @@ class Native:
 
 def fitted(want: Want, model: ModelFolder) -> Want:
     """Return ``want`` with what is known of the model: its size, and a context it has."""
+    file = model.folder / "model.bin"
+    weights = file.stat().st_size if file.is_file() else 0
     tokens = min(want.tokens, model.manifest.context)
-    return msgspec.structs.replace(want, tokens=tokens, weights=_weights(model.folder))
+    return msgspec.structs.replace(want, tokens=tokens, weights=weights)
 
 
 def _failure(folder: Path, error: Exception) -> OcilsError:
@@ -292,8 +295,3 @@ def _failure(folder: Path, error: Exception) -> OcilsError:
         f"CTranslate2 cannot load the model in {folder}: {error}",
         mend="get the model's files again, or choose another model in your settings",
     )
-
-
-def _weights(folder: Path) -> int:
-    file = folder / "model.bin"
-    return file.stat().st_size if file.is_file() else 0

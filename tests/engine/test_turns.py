@@ -16,6 +16,7 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.model import Chat, Message, Reply, Sampling
 from ocils.domain.shape import Shape
 from ocils.engine.ct2 import CTranslate2Engine
+from ocils.engine.machine.layout import Layout
 from ocils.engine.machine.memory import Want
 from ocils.engine.models.store import ModelFolder, find
 from ocils.engine.native import Native
@@ -105,6 +106,16 @@ async def test_what_is_kept_is_counted_and_capped(kept: tuple[CTranslate2Engine,
     assert native.kept == once  # the generator was made anew: the others are gone
     await draw(engine, ask("d" * 500), GREEDY)
     assert native.kept > 500 * A_TOKEN  # larger than the cap, so it has the room for itself
+
+
+@pytest.mark.parametrize(("index", "kept"), [((0,), True), ((0, 1), False)])
+def test_on_several_gpus_nothing_is_kept(
+    wide_model: ModelFolder, index: tuple[int, ...], kept: bool
+) -> None:
+    """CTranslate2's replicas share one store of states, whichever GPU's memory they lie in."""
+    layout = Layout("cuda", len(index), 2, "int8_float16", index)
+    native = Native(wide_model, Want(), layout=layout)
+    assert native.keeps(("a", "b", "c")) is kept
 
 
 async def test_unloading_forgets_what_was_kept(wide_model: ModelFolder) -> None:
