@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 
 BUFFERS = """
     import ctypes, resource, threading
-    from ocils.engine.machine.allocator import one_heap, tuned_heap
+    from ocils.engine.machine.allocator import tuned_heap
 
     {settings}
     libc = ctypes.CDLL(None)
@@ -52,7 +52,7 @@ def told(program: str, **values: object) -> str:
 @pytest.mark.parametrize("size", [40, 100], ids=["MiB below a thread's heap", "MiB above"])
 def test_a_buffer_is_paid_for_once_in_whatever_thread(size: int) -> None:
     pages = size * 256
-    tuned = int(told(BUFFERS, settings="one_heap()", size=size))
+    tuned = int(told(BUFFERS, settings="tuned_heap()", size=size))
     assert tuned < 2 * pages
     # As it comes, every one of the ten is mapped anew: else nothing was shown. Pages may be large.
     plain = int(told(BUFFERS, settings="", size=size))
@@ -86,3 +86,28 @@ def test_a_widened_heap_asks_for_large_pages_takes_nothing_and_goes_back() -> No
     assert asked == str(Path("/sys/kernel/mm/transparent_hugepage").is_dir())
     assert int(back) < 16
     assert too_much == "as before"
+
+
+def test_one_heap_alone_changes_nothing_but_where_threads_take_memory_from() -> None:
+    program = """
+        import ctypes, threading
+        from ocils.engine.machine.allocator import one_heap
+
+        libc = ctypes.CDLL(None)
+        libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+        libc.free.argtypes = [ctypes.c_void_p]
+        libc.sbrk.restype = ctypes.c_void_p
+
+        one_heap()
+
+        def take():
+            small, large = libc.malloc(20_000), libc.malloc(64 << 20)
+            print(small < libc.sbrk(0), large < libc.sbrk(0))
+            libc.free(large)
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        thread.join()
+    """
+    # A large buffer is still mapped by itself, and so goes back as soon as it is freed.
+    assert told(program).split() == ["True", "False"]

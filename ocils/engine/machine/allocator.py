@@ -47,30 +47,40 @@ class Heap:
             self._libc.madvise(start, end - start, _MADV_HUGEPAGE)
 
 
-def one_heap() -> ctypes.CDLL | None:
-    """Make the settings, and return the C library; None of another one than glibc.
+def one_heap() -> None:
+    """Let all threads share one heap; to be called before there is a second thread.
 
-    Call it before there is any other thread: one that has a heap of its own keeps it.
+    A thread that has a heap of its own by then keeps it. Nothing else changes.
     """
+    if (libc := _glibc()) is not None:
+        libc.mallopt(_M_ARENA_MAX, 1)
+
+
+def tuned_heap() -> Heap | None:
+    """Keep large buffers on the heap from now on, and return it; None of another C library.
+
+    What is freed goes back to the system only by ``Heap.trim``.
+    """
+    if (libc := _glibc()) is None:
+        return None
+    libc.mallopt(_M_ARENA_MAX, 1)
+    libc.mallopt(_M_MMAP_MAX, 0)
+    # Never: the largest number would still be reached, by 8 candidates of a 0.5B model.
+    libc.mallopt(_M_TRIM_THRESHOLD, -1)
+    return Heap(libc)
+
+
+def _glibc() -> ctypes.CDLL | None:
     if sys.platform != "linux":
         return None
     try:
         libc = ctypes.CDLL(None)
-        libc.mallopt(_M_ARENA_MAX, 1)
-        libc.mallopt(_M_MMAP_MAX, 0)
-        # Never: the largest number would still be reached, by 8 candidates of a 0.5B model.
-        libc.mallopt(_M_TRIM_THRESHOLD, -1)
         libc.malloc_trim.argtypes = [ctypes.c_size_t]  # musl has none: AttributeError
         libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
         libc.free.argtypes, libc.free.restype = [ctypes.c_void_p], None
         libc.sbrk.argtypes, libc.sbrk.restype = [ctypes.c_ssize_t], ctypes.c_void_p
         libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+        libc.mallopt.argtypes = [ctypes.c_int, ctypes.c_int]
     except (OSError, AttributeError):
         return None
     return libc
-
-
-def tuned_heap() -> Heap | None:
-    """Make the settings unless they are made, and return the heap; None of another C library."""
-    libc = one_heap()
-    return Heap(libc) if libc is not None else None
