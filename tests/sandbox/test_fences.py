@@ -47,7 +47,7 @@ FENCES = {
     "devices": "all('nodev' in mounts[p] for p in ('/tmp', '/var/tmp', os.getcwd()))",
     "the programs": "mounts['/usr/lib'][0] == 'ro' and all('ro' in m for p, m in mounts.items() if p[:4] == '/usr')",
     "the session": "os.getsid(0) == os.getpid() and os.getpgid(0) == os.getpid()",
-    "groups": "os.getgroups() == [] and os.getresgid() == (os.getgid(),) * 3",
+    "groups": "os.getgroups() == [] and os.getresgid() == (os.getgid(),) * 3 != (0,) * 3",
     "users": "os.getresuid() == (os.getuid(),) * 3 and os.getuid() != 0",
     "new files": "(os.umask(0o022), os.umask(0o022))[0] == 0o022",
     "outside": "all(refused(f'{p}/x') for p in ('/', '/etc', '/usr', '/opt', '/runner', '/run'))",

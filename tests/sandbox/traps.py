@@ -565,6 +565,17 @@ KEPT_BACK = (
         "L1",
     ),
     Trap(
+        "remade",
+        "def add(a, b):\n    return a + b\n"
+        "TEXT = 'def add(a, b):\\n    return b + a\\n'\nexec(compile(TEXT, __file__, 'exec'))\n",
+        "return a + b",
+        "return a - b",
+        "def test_it():\n    assert m.add(1, 2) == 3\n",
+        "L1",
+        passed=True,
+        why="is not what its file compiles to",
+    ),
+    Trap(
         "returns",
         "def f():\n    return 1\n",
         "return 1",
