@@ -113,3 +113,47 @@ def test_a_goal_that_hung_is_not_asked_of_the_original() -> None:
     now = run(a="passed", b="passed")
     before = baseline(a="failed", b="passed")
     assert compare([A], before, run(b="passed"), [now, now]) == Confirmed((A,), ())
+
+
+FILE = TestId("t.py")
+
+
+@pytest.mark.parametrize(
+    ("now", "why"),
+    [
+        (run(a="passed", b="passed"), ""),
+        (run(a="passed", b="failed"), "t.py::b is failed"),
+        (run(a="skipped", b="passed"), "t.py::a is skipped"),
+        (run(a="xfailed"), "t.py::a is xfailed"),
+        (
+            Passed((case(TestId("t.pyx::a")), case(TestId("other/t.py::a"))), 0.1),
+            "t.py was not run",
+        ),
+        (Passed((), 0.1), "t.py was not run"),
+        (Passed((case(FILE),), 0.1), ""),
+        (Failed((case(FILE, "failed"),), 0.1), "t.py is failed"),
+    ],
+)
+def test_a_file_that_never_ended_must_pass_as_a_whole(now: Verdict, why: str) -> None:
+    """Its tests are not known: it hung before any of them was reported."""
+    before = Baseline((), 0.1, (FILE,), (), Coverage(()))
+    answer = compare([FILE], before, run(), [now, now])
+    assert answer == (Denied(why) if why else Confirmed((FILE,), ()))
+
+
+def test_a_test_that_is_named_is_not_taken_for_a_file() -> None:
+    now = Passed((case(TestId("t.py::a::b")),), 0.1)
+    assert compare([A], baseline(a="failed"), run(a="failed"), [now]) == Denied(f"{A} was not run")
+
+
+def test_a_test_that_only_the_fresh_original_has_is_no_reason() -> None:
+    now = run(a="passed", b="passed")
+    before, again = baseline(a="failed"), run(a="failed", b="passed")
+    assert compare([A], before, again, [now, now]) == Confirmed((A,), ())
+
+
+def test_a_flaky_one_may_be_anything_and_they_are_told_in_order() -> None:
+    before = baseline(a="failed", c="skipped", b="passed")
+    again = run(a="failed", c="passed", b="failed")
+    now = run(a="passed", c="failed", b="error")
+    assert compare([A], before, again, [now, now]) == Confirmed((A,), (B, C))
