@@ -200,7 +200,7 @@ async def _compare(_house: House, _cancel: CancelToken, arguments: argparse.Name
 
 
 async def _agreement(house: House, cancel: CancelToken, arguments: argparse.Namespace) -> int:
-    from ocils.bench.agreement_run import Surveyed, agreement, report
+    from ocils.bench.agreement_run import Surveyed, agreement, noted, report
     from ocils.bench.compared import Compared
 
     console = Console(stderr=True)
@@ -230,7 +230,8 @@ async def _agreement(house: House, cancel: CancelToken, arguments: argparse.Name
                 status.update(f"{len(found)} mutants judged both ways, {bad} disagree")
     text = report(found, surveyed)
     if arguments.report and not cancel.cancelled:
-        arguments.report.write_text(text)
+        old = arguments.report.read_text() if arguments.report.exists() else ""
+        arguments.report.write_text(noted(text, old))
     else:
         print(text)
     return 1 if any(each.false_green for each in found) else code

@@ -25,6 +25,8 @@ from ocils.domain.errors import OcilsError, UsageError
 from ocils.ports import Sandbox, Workspace
 
 REPORT = Path("tests", "bench", "agreement.md")
+NOTES = "\n## Notes\n"
+"""What stands below it was written by a person, and stays when the report is written again."""
 
 
 class Skipped(Value, frozen=True):
@@ -177,6 +179,12 @@ def read(journal: Path) -> list[Compared]:
             continue
         found[one.mutant] = one
     return [one for one in found.values() if one.agrees or "timed out" not in (one.warm, one.host)]
+
+
+def noted(text: str, before: str) -> str:
+    """Return the report ``text`` with the notes of the one ``before``."""
+    _, notes, rest = before.partition(NOTES)
+    return text + notes + rest
 
 
 def report(found: Sequence[Compared], surveyed: Sequence[Surveyed]) -> str:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from ocils.bench.agreement import Ground, drawn, first_lines
-from ocils.bench.agreement_run import Surveyed, read, report
+from ocils.bench.agreement_run import Surveyed, noted, read, report
 from ocils.bench.compared import Compared, different
 from ocils.bench.plain.run import Plain, plain
 from ocils.bench.real import Project, projects
@@ -146,6 +146,13 @@ def test_a_report_of_agreement_has_no_list_of_disagreements() -> None:
     text = report([one], [])
     assert "- false greens: 0\n" in text
     assert "## Disagreements" not in text
+
+
+def test_notes_stay_when_the_report_is_written_again() -> None:
+    old = noted("# Agreement\n- old\n", "# x\n\n## Notes\n\nWhy.\n")
+    assert old == "# Agreement\n- old\n\n## Notes\n\nWhy.\n"
+    assert noted("# Agreement\n- new\n", old) == old.replace("old", "new")
+    assert noted("# Agreement\n", "") == "# Agreement\n"
 
 
 def test_a_time_limit_on_one_side_is_measured_again(tmp_path: Path) -> None:
