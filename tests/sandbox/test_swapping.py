@@ -134,3 +134,45 @@ def test_what_a_swap_would_get_wrong_is_refused(tmp_path: Path, trap: Trap) -> N
     why, _ = in_a_fork(lambda: spring(tmp_path, trap))
     assert why
     assert trap.why in why
+
+
+LOADER = """
+import importlib.machinery, importlib.util, sys
+class Own(importlib.machinery.SourceFileLoader):
+    pass
+loader = KIND("m", "PLACE/m.py")
+spec = importlib.util.spec_from_loader("m", loader)
+m = importlib.util.module_from_spec(spec)
+REGISTERED
+loader.exec_module(m)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "registered", "why"),
+    [
+        ("Own", "sys.modules['m'] = m", "it was loaded by Own"),
+        ("Own", "", "it was loaded in an unusual way"),
+        ("importlib.machinery.SourceFileLoader", "", "it was loaded in an unusual way"),
+        ("importlib.machinery.SourceFileLoader", "sys.modules['m'] = m", ""),
+        ("Own", "sys.modules['m'] = m; del m.__spec__", "it was loaded by NoneType"),
+    ],
+)
+def test_only_what_the_plain_importer_loaded_is_swapped(
+    tmp_path: Path, kind: str, registered: str, why: str
+) -> None:
+    text = LOADER.replace("KIND", kind).replace("REGISTERED", registered)
+    lay(
+        tmp_path,
+        {"m.py": "def f():\n    return 1\n", "loads.py": text.replace("PLACE", str(tmp_path))},
+    )
+
+    def act() -> tuple[str, int]:
+        stage = Stage(tmp_path)
+        loads = stage.load("loads.py")
+        said = stage.swap("m.py", "def f():\n    return 2\n")
+        return said, loads.m.f()
+
+    said, value = in_a_fork(act)
+    assert said == why
+    assert value == (1 if why else 2)
