@@ -256,7 +256,7 @@ def written(table: dict[str, Any], known: dict[str, Any]) -> str:
         one = known["modules"].get(module["path"])
         if one is None:
             continue
-        reasons = {tuple(each["mistake"]): each["why"] for each in module.get("same", ())}
+        reasons = {tuple(m): each["why"] for each in module.get("same", ()) for m in each["mistakes"]}
         same = [each for each in one["alive"] if tuple(each[:3]) in reasons]
         total, left = one["mutants"], len(one["alive"])
         rest = total - len(same)
