@@ -1,7 +1,7 @@
 # Everything a contributor runs. `make demo` and `make test` set a bare Debian 12 machine up first.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-models soak test-editors screenshots vsix check static bench bench-gpu agreement lock stop clean
+.PHONY: help demo test test-models soak test-editors screenshots vsix check static bench bench-gpu agreement mutation lock stop clean
 
 PY := .venv/bin/python
 export PYTHON
@@ -59,6 +59,11 @@ bench-gpu: ## measure models of true shapes on a GPU, ten minutes at a time (DEV
 agreement: ## compare warm verdicts with plain runs on real projects (hours; resumes; ONLY=name)
 	@setup/install.sh python docker >&2
 	@$(PY) -m ocils bench agreement $(if $(ONLY),--only $(ONLY),--report tests/bench/agreement.md)
+
+mutation: ## put mistakes into what must not make any, delete its guards: a test must notice (hours; ONLY=path)
+	@setup/install.sh python docker >&2
+	@$(PY) -m tests.mutation $(ONLY)
+	@$(if $(ONLY),,$(PY) -m tests.mutation --guards)
 
 soak: ## judge 500 candidates while all that can be killed is killed (N=500); 10,000 random edits
 	@setup/install.sh python docker >&2
