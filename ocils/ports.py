@@ -98,6 +98,7 @@ class Sandbox(Protocol):
     async def warm(self, snapshot: Snapshot, cancel: CancelToken) -> None:
         """Fill slots with ``snapshot`` and start their zygotes; a warm, equal one is kept.
 
+        Returns when the first of them can judge.
         Raises ``SandboxUnavailable``.
         """
         ...

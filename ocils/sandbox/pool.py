@@ -15,7 +15,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import SandboxUnavailable
@@ -89,6 +89,7 @@ class DockerSandbox:
         self._threads = ThreadPoolExecutor(2 * self._width + 2, thread_name_prefix="ocils-slot")
         self._tasks: set[asyncio.Task[None]] = set()
         self._stops: set[CancelToken] = set()
+        self._warmers: set[asyncio.Task[None]] = set()
 
     @property
     def width(self) -> int:
@@ -108,7 +109,8 @@ class DockerSandbox:
     async def warm(self, snapshot: Snapshot, cancel: CancelToken) -> None:
         """Fill every slot with ``snapshot``; raises ``SandboxUnavailable``.
 
-        A flipped ``cancel`` returns at once; what was being started is kept for later.
+        Returns when the first can judge; the others get ready meanwhile, or are started again by
+        whoever needs them. A flipped ``cancel`` returns at once; what was being started is kept.
         """
         loop = asyncio.get_running_loop()
         stopped = asyncio.Event()
@@ -118,23 +120,22 @@ class DockerSandbox:
                 loop.call_soon_threadsafe(stopped.set)
 
         async with self._warming:
-            # All are held until the last one is there, else one slot would be taken twice.
-            everyone = asyncio.Barrier(self._width)
             stop = loop.create_task(stopped.wait())
-            tasks = [
-                loop.create_task(self._warm_one(snapshot, everyone)) for _ in range(self._width)
-            ]
-            warmed = asyncio.gather(*tasks)
-            either: set[asyncio.Future[Any]] = {warmed, stop}
+            tasks = [loop.create_task(self._warm_one(snapshot)) for _ in range(self._width)]
+            for task in tasks:
+                self._warmers.add(task)
+                task.add_done_callback(self._warmed)
             with cancel.watch(flip):
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            for task in (stop, *tasks):
-                task.cancel()
-            await asyncio.gather(*tasks, stop, warmed, return_exceptions=True)
-            if cancel.cancelled:
+                await asyncio.wait({stop, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            stop.cancel()
+            first = next((each for each in tasks if each.done()), None)
+            if cancel.cancelled or first is None or first.exception() is not None:
+                for task in tasks:
+                    task.cancel()
+            if first is None or cancel.cancelled:
                 return
             try:
-                await warmed
+                first.result()
             except SlotLost as error:
                 raise SandboxUnavailable(f"a container was lost: {error}") from error
 
@@ -200,16 +201,19 @@ class DockerSandbox:
             stop.cancel()
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=CLOSE_SECONDS)
-        await self._in_thread(self._slots.close)
+        closing = asyncio.create_task(self._in_thread(self._slots.close))
+        await asyncio.wait({closing, *self._warmers})
+        await closing
         self._threads.shutdown(wait=False)
 
-    async def _warm_one(self, snapshot: Snapshot, everyone: asyncio.Barrier) -> None:
+    async def _warm_one(self, snapshot: Snapshot) -> None:
         async with self._gate:
-            slot = await self._take_warm(snapshot)
-            try:
-                await everyone.wait()
-            finally:
-                self._slots.give_back(slot)
+            self._slots.give_back(await self._take_warm(snapshot))
+
+    def _warmed(self, task: asyncio.Task[None]) -> None:
+        self._warmers.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever needs that slot meets it again
 
     async def _take_warm(self, snapshot: Snapshot) -> Slot:
         """Take a warm slot; one that comes after its taker was cancelled is kept."""

@@ -165,6 +165,30 @@ async def test_an_engine_that_was_restarted_between_two_runs_is_not_noticed(
     assert mine() == before
 
 
+async def test_a_sandbox_that_is_closed_while_its_second_slot_starts_leaves_nothing(
+    tmp_path: Path, environment: str
+) -> None:
+    yard = await Yard.of(tmp_path / "w", SHOP, environment, width=2)
+    before = mine()
+    await yard.sandbox.warm(yard.snapshot, CancelToken())
+    await yard.sandbox.close()
+    assert mine() == before
+
+
+async def test_the_second_slot_gets_ready_by_itself(tmp_path: Path, environment: str) -> None:
+    yard = await Yard.of(tmp_path / "w", SHOP, environment, width=2)
+    before = mine()
+    try:
+        await yard.sandbox.warm(yard.snapshot, CancelToken())
+        assert len(mine() - before) >= 1
+        await until(lambda: len(mine() - before) == yard.sandbox.width)
+        assert isinstance(await yard.judge(), Passed)
+        assert len(mine() - before) == yard.sandbox.width
+    finally:
+        await yard.sandbox.close()
+    assert mine() == before
+
+
 async def test_a_container_that_is_paused_for_a_while_goes_on(make: Maker) -> None:
     yard = await make(SHOP)
     before = mine()
