@@ -112,6 +112,7 @@ DUNDERS = frozenset(
     | {"__contains__", "__instancecheck__", "__subclasscheck__", "__class__", "__subclasshook__"}
     | {"__getattribute__", "__getattr__", "__setattr__", "__sub__", "__rsub__", "__abs__"}
     | {"__round__", "__float__", "__index__", "__del__", "__set_name__", "__init_subclass__"}
+    | {"__exit__", "__aexit__"}
 )
 """What asserts call: whoever defines these can make them say anything."""
 

@@ -116,12 +116,27 @@ def _node(names: Dotted, node: Node, tests: bool) -> Iterator[tuple[str, str]]:
                     yield "strict", f"replaces `{text_of(each)}`"
         case "assignment" | "augmented_assignment" | "delete_statement":
             yield from _replaced(names, node)
+        case "except_clause" if not tests and _hides(node):
+            yield "strict", "keeps failed asserts from being seen"
         case "raise_statement":
             raised = {text_of(n) for n in node.named_children} | {
                 text_of(n.child_by_field_name("function")) for n in node.named_children
             }
             if raised & {"KeyboardInterrupt", "GeneratorExit"}:
                 yield "strict", "raises an interrupt, which ends the test run"
+
+
+def _hides(clause: Node) -> bool:
+    """Whether an ``except`` may swallow an assert of a test: one in a ``with`` block, or a callback's."""
+    *caught, block = [each for each in clause.named_children if each.type != "comment"]
+    if any(each.type == "raise_statement" for each in walk(block)):
+        return False
+    kinds = {text_of(each) for kind in caught for each in walk(kind) if each.type == "identifier"}
+    if not caught or kinds & {"AssertionError", "BaseException"}:
+        return True
+    around = clause.parent
+    waits = around is not None and any(each.type == "yield" for each in walk(around))
+    return waits and "Exception" in kinds
 
 
 def _paths(paths: tuple[str, ...], tests: bool) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,14 @@ from .yard import Yard, replace
 pytestmark = [pytest.mark.docker, pytest.mark.asyncio(loop_scope="module")]
 
 FILES = {
-    "shop.py": "def price(amount, percent):\n    return -1\n",
+    "shop.py": """
+        import contextlib
+        def price(amount, percent):
+            return -1
+        @contextlib.contextmanager
+        def checked():
+            yield
+    """,
     "expected.json": '{"fifty": 50}\n',
     "conftest.py": "import shop\n",
     "test_shop.py": """
@@ -47,6 +54,10 @@ FILES = {
 
         def test_on_disk():
             assert shop.price(100, 50) == json.loads((HERE / "expected.json").read_text())["fifty"]
+
+        def test_in_a_context():
+            with shop.checked():
+                assert shop.price(100, 10) == 90
 
         class TestUnit(unittest.TestCase):
             def test_unit(self):
@@ -184,6 +195,19 @@ CAUGHT = {
 """Not green at any level."""
 
 NAMED = {
+    "a context that forgives": (
+        ("test_shop.py::test_in_a_context",),
+        """
+        import contextlib
+        @contextlib.contextmanager
+        def checked():
+            try:
+                yield
+            except Exception:
+                pass
+        """
+        + WRONG,
+    ),
     "equal to everything": (
         TESTS,
         """

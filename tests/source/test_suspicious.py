@@ -97,6 +97,12 @@ def reasons(body: str, before: str = PLAIN, head: str = HEAD, *, tests: bool = F
         ("sys.path.insert(0, '')", "where modules come from"),
         ("import atexit\natexit.register(x)", "atexit"),
         ("import faulthandler", "faulthandler"),
+        ("class A:\n    def __exit__(self, *a):\n        return True", "`__exit__`"),
+        ("try:\n    x()\nexcept:\n    pass", "failed asserts"),
+        ("try:\n    x()\nexcept:  # never mind\n    return 1", "failed asserts"),
+        ("try:\n    x()\nexcept BaseException as e:\n    return e", "failed asserts"),
+        ("try:\n    x()\nexcept (ValueError, AssertionError):\n    pass", "failed asserts"),
+        ("try:\n    yield x\nexcept Exception:\n    pass", "failed asserts"),
     ],
 )  # fmt: skip
 def test_ways_to_cheat_are_named(body: str, said: str) -> None:
@@ -129,6 +135,11 @@ def test_ways_to_cheat_are_named(body: str, said: str) -> None:
         "return type(x).__name__, x.__class__",
         "return d(x)",
         "return x.replace('a', 'b').rename(x)",
+        "try:\n    return int(x)\nexcept Exception:\n    return 0",
+        "try:\n    return int(x)\nexcept (ValueError, TypeError) as e:\n    return e",
+        "try:\n    yield x\nexcept ValueError:\n    pass",
+        "try:\n    yield x\nexcept BaseException:\n    x.close()\n    raise",
+        "try:\n    x()\nexcept:\n    raise ValueError(x) from None",
     ],
 )
 def test_honest_repairs_are_not(body: str) -> None:
@@ -139,6 +150,7 @@ def test_honest_repairs_are_not(body: str) -> None:
     ("before", "after"),
     [
         ("sys.exit(x)", "sys.exit(x + 1)"),
+        ("try:\n        x()\n    except:\n        pass", "try:\n    x(1)\nexcept:\n    return"),
         ("return eval(x)", "return eval(x, {})"),
         ("open(x, 'w')", "open(x, 'w')\nopen(x, 'a')\no.remove(x)"),
         ("o.system(x)", "import subprocess\nsubprocess.run(x)"),
