@@ -102,6 +102,10 @@ async def test_a_suite_that_was_slowed_down_is_thrown_away(shop: Yard) -> None:
     slow = "import os; os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)"
     assert level(await shop.try_text("shop.py", body(slow), TESTS[0])) == "L2"
     await collected(shop)
+    verdict = await shop.try_text(
+        "shop.py", GOOD.replace("return", "import os; return os.getpriority(0, 0) +"), *TESTS
+    )
+    assert (level(verdict), type(verdict)) == ("L2", Passed)
 
 
 async def test_candidates_share_neither_memory_nor_files_nor_output(shop: Yard) -> None:

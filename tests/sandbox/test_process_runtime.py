@@ -93,6 +93,14 @@ async def test_it_is_said_that_there_is_no_isolation(alone: Alone) -> None:
     assert "NO ISOLATION" in yard.sandbox.isolation
 
 
+async def test_files_and_cores_have_their_limits_here_too(alone: Alone) -> None:
+    yard = await alone(SHOP)
+    look = "from resource import RLIMIT_CORE, RLIMIT_FSIZE, getrlimit\n"
+    look += "assert getrlimit(RLIMIT_CORE) == (0, 0), getrlimit(RLIMIT_CORE)\n"
+    look += "assert getrlimit(RLIMIT_FSIZE) == (512 << 20, 512 << 20)\n"
+    assert isinstance(await yard.try_text("shop.py", look + GOOD, *TESTS), Passed)
+
+
 async def test_what_a_candidate_leaves_is_gone_for_the_next(alone: Alone) -> None:
     text = """
         import os, tempfile
