@@ -184,3 +184,76 @@ def test_decorators_that_keep_the_function(decorator: str, known: bool) -> None:
     two = one.replace("@", "@staticmethod\n@")
     with pytest.raises(Refused, match="decorator"):
         find_edited(two, two.replace("return 1", "return 2"), statements(ast.parse(two), two))
+
+
+CLASSES = """\
+import base
+
+
+@base.keep
+class Outer(base.Thing,
+            kind=1):
+    @property
+    @base.known
+    def one(self):
+        return 1
+
+    @final
+    class Inner:
+
+        def two(self):
+            return 2
+
+
+class Short(base.Thing): value = lambda self: 3; other = [
+    4,
+]
+
+
+if True: pass
+class Late:
+    def five(self):
+        return 5
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "first", "last", "classes"),
+    [
+        (
+            "return 2",
+            "return 3",
+            "        def two",
+            "return 2",
+            ("class Outer:", "    class Inner:"),
+        ),
+        ("return 5", "return 6", "    def five", "return 5", ("class Late:",)),
+        ("return 5", "a = 1\n        return a", "    def five", "return 5", ("class Late:",)),
+    ],
+)
+def test_of_a_class_only_the_method_is_read(
+    old: str, new: str, first: str, last: str, classes: tuple[str, ...]
+) -> None:
+    found = edited(old, new, CLASSES)
+    assert found.classes == classes
+    assert found.first == line_of(first, CLASSES)
+    assert found.last == line_of(last, CLASSES) + new.count("\n")
+    assert found.line == line_of(first, CLASSES)
+
+
+def test_a_decorator_that_is_not_known_is_seen_in_a_class_too() -> None:
+    with pytest.raises(Refused, match="decorator known"):
+        edited("return 1", "return 2", CLASSES)
+
+
+def test_statements_are_told_with_their_decorators() -> None:
+    spans = statements(ast.parse(CLASSES), CLASSES)
+    assert [(each.first, each.last, each.header) for each in spans] == [
+        (1, 1, ""),
+        (4, 16, "class Outer:"),
+        (19, 21, ""),
+        (24, 24, ""),
+        (25, 27, "class Late:"),
+    ]
+    inner = [[(each.first, each.last, each.header) for each in span.inner] for span in spans]
+    assert inner == [[], [(7, 10, ""), (12, 16, "    class Inner:")], [], [], [(26, 27, "")]]
