@@ -77,13 +77,13 @@ def trained(work: Path, checkpoint: Path, arm: str, round_: int, tokens: int) ->
     chance = random.Random(round_)
     chance.shuffle(texts)
     chance.shuffle(rows)
-    # As many ordinary functions as there are verified examples: half and half. Without verified
-    # rows there are twice as many functions, so that every arm sees the same number of tokens.
+    # Four ordinary functions for each verified example, so that a round is about one pass. Without
+    # verified rows there are more functions: every arm sees the same number of tokens.
     part = -(-len(rows) // SHARDS)
     for number in range(SHARDS):
         mine = rows[number * part : (number + 1) * part]
-        count = (2 if ARMS[arm].verified else 4) * part
-        made = shard(tokenizer, texts[number * 4 * part :][:count], 100 * round_ + number, CONTEXT,
+        count = (8 if ARMS[arm].verified else 10) * part
+        made = shard(tokenizer, texts[number * 10 * part :][:count], 100 * round_ + number, CONTEXT,
                      mine, number / (SHARDS - 1), ARMS[arm])  # fmt: skip
         save(folder / "shards" / f"train-{number:04d}.npz", list(made), tokenizer)
     start_of(checkpoint, folder)

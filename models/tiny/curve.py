@@ -2,8 +2,9 @@
 
     curve.py LIST.json OUT
 
-LIST.json holds the points: [{"size": "7.2 M", "tokens": 53.4, "rate": "fallen", "report": PATH}, ...],
-tokens in millions; 0 stands for random weights. OUT.md and OUT.svg are written.
+LIST.json holds the points: [{"size": "7.2 M", "tokens": 53.4, "rate": "fallen", "reports": [PATH, ...]},
+...], tokens in millions; 0 stands for random weights; several reports, of several projects, are
+counted together. OUT.md and OUT.svg are written. Intervals are Wilson's, 95 %.
 
 It does not cover measuring: `ocils bench projects --model FOLDER --out REPORT` does.
 """
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
-DASHES = ("", "7 3", "2 3", "9 3 2 3")
+FEW = 16
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 400, 60, 20, 54, 96
 STYLE = (
     "svg{font:13px system-ui,sans-serif;color:#222;background:#fff}"
@@ -37,20 +38,32 @@ class Point:
     within: dict[int, tuple[int, float, float]]
 
 
+def wilson(count: int, of: int) -> tuple[int, float, float]:
+    """A count and the interval of the share that it stands for."""
+    share, square = count / of, 1.959964**2 / of
+    middle = (share + square / 2) / (1 + square)
+    half = math.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
+    return count, max(0.0, middle - half), min(1.0, middle + half)
+
+
 def points(path: Path) -> list[Point]:
     """Read the list and its reports."""
     found = []
     for each in json.loads(path.read_text()):
-        summary = json.loads(Path(each["report"]).read_text())["summary"]
-        within = {int(k): (v["count"], v["low"], v["high"]) for k, v in summary["within"].items()}
-        found.append(Point(each["size"], each["tokens"], each["rate"], summary["tasks"], within))
+        summaries = [json.loads(Path(p).read_text())["summary"] for p in each["reports"]]
+        of = sum(summary["tasks"] for summary in summaries)
+        within = {
+            int(k): wilson(sum(summary["within"][k]["count"] for summary in summaries), of)
+            for k in summaries[0]["within"]
+        }
+        found.append(Point(each["size"], each["tokens"], each["rate"], of, within))
     return sorted(found, key=lambda p: (p.size, p.tokens))
 
 
 def table(found: list[Point]) -> str:
     """A line a model."""
     most = max(found[0].within)
-    shown = [k for k in (1, 4, 16, 64, 256) if k <= most]
+    shown = [k for k in (16, 64, 256) if k <= most]
     lines = [f"| network | million tokens | rate | {' | '.join(f'within {k}' for k in shown)} |"]
     lines.append("|---|---|---|" + "---|" * len(shown))
     for p in found:
@@ -62,7 +75,10 @@ def table(found: list[Point]) -> str:
 
 
 def svg(found: list[Point], told: str) -> str:
-    """One line a size, the 95 % intervals as bars; points whose rate had not fallen are hollow."""
+    """A full line a size for all candidates, with intervals as bars, and a dashed one for the first 16.
+
+    Points whose rate had not fallen are hollow.
+    """
     most = max(found[0].within)
     low, high = 0.5, 2 * max(p.tokens for p in found)
 
@@ -73,7 +89,7 @@ def svg(found: list[Point], told: str) -> str:
     def y(value: float) -> float:
         return TOP + (HEIGHT - TOP - BOTTOM) * (1 - value)
 
-    title = f"green within {most} candidates against training tokens"
+    title = f"green within {most} candidates (full) and within {FEW} (dashed)"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
         f"<title>{title}</title><style>{STYLE}</style>",
@@ -98,29 +114,30 @@ def svg(found: list[Point], told: str) -> str:
     )
     for number, size in enumerate(dict.fromkeys(p.size for p in found)):
         mine = [p for p in found if p.size == size]
-        colour, shift = COLOURS[number % 4], 4 * number
-        line = "L".join(
-            f"{x(p.tokens) + shift:.1f} {y(p.within[most][0] / p.of):.1f}" for p in mine
-        )
-        parts.append(
-            f'<path d="M{line}" fill="none" stroke="{colour}" stroke-width="2" '
-            f'stroke-dasharray="{DASHES[number % 4]}"/>'
-        )
-        for p in mine:
-            count, least, greatest = p.within[most]
-            at = x(p.tokens) + shift
-            parts.append(
-                f'<path d="M{at:.1f} {y(least):.1f}V{y(greatest):.1f}" stroke="{colour}" opacity=".5"/>'
+        colour, shift = COLOURS[number % 4], 5 * number
+        for k, dash in ((most, ""), (FEW, "6 4")):
+            line = "L".join(
+                f"{x(p.tokens) + shift:.1f} {y(p.within[k][0] / p.of):.1f}" for p in mine
             )
-            fill = "none" if p.rate == "high" else colour
             parts.append(
-                f'<circle cx="{at:.1f}" cy="{y(count / p.of):.1f}" r="4" fill="{fill}" '
-                f'stroke="{colour}" stroke-width="2"/>'
+                f'<path d="M{line}" fill="none" stroke="{colour}" stroke-width="2" '
+                f'stroke-dasharray="{dash}"/>'
             )
+            for p in mine:
+                count, least, greatest = p.within[k]
+                at = x(p.tokens) + shift
+                if k == most:
+                    bar = f"M{at:.1f} {y(least):.1f}V{y(greatest):.1f}"
+                    parts.append(f'<path d="{bar}" stroke="{colour}" opacity=".5"/>')
+                fill = "none" if p.rate == "high" else colour
+                parts.append(
+                    f'<circle cx="{at:.1f}" cy="{y(count / p.of):.1f}" r="4" fill="{fill}" '
+                    f'stroke="{colour}" stroke-width="2"/>'
+                )
+        left = LEFT + 230 * number
         parts.append(
-            f'<path d="M{LEFT + 230 * number} {HEIGHT - 22}h28" stroke="{colour}" stroke-width="2" '
-            f'stroke-dasharray="{DASHES[number % 4]}"/>'
-            f'<text x="{LEFT + 230 * number + 34}" y="{HEIGHT - 18}">{size} weights</text>'
+            f'<path d="M{left} {HEIGHT - 22}h28" stroke="{colour}" stroke-width="2"/>'
+            f'<text x="{left + 34}" y="{HEIGHT - 18}">{size} weights</text>'
         )
     return "\n".join([*parts, "</svg>", ""])
 

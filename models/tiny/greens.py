@@ -38,8 +38,8 @@ class Remembering:
 
     @property
     def width(self) -> int:
-        """How many candidates are judged at once."""
-        return self.inner.width
+        """One at a time: what is remembered would else overtake what is judged."""
+        return 1
 
     @property
     def isolation(self) -> str:
@@ -92,7 +92,7 @@ async def run(got: argparse.Namespace) -> None:
                     ports = Ports(part.ports.engine, known, part.ports.recorder)
                     yield Part(part.source, ports)
 
-            table = {"seed": 0, "turns": 60, "seconds": 3600.0, "jobs": 1, "limit": 0, "only": "",
+            table = {"seed": 0, "turns": 60, "seconds": 3600.0, "jobs": 1, "limit": 0,
                      "json": False, "model": model, "out": report, "python": ""}  # fmt: skip
             await measured(
                 parts(), cancel, argparse.Namespace(**{**vars(got), **table}), "projects"
@@ -109,6 +109,7 @@ def main() -> None:
     parser.add_argument("--models", required=True, help="folders or names, by commas")
     parser.add_argument("--project", required=True, help="of tests/bench/projects.toml, by commas")
     parser.add_argument("--each", type=int, default=10, help="bugs a project")
+    parser.add_argument("--only", default="", help="only the tasks of these names, by commas")
     parser.add_argument("--candidates", type=int, default=64)
     parser.add_argument("--journal", type=Path, help="a folder to keep surveys and outcomes in")
     asyncio.run(run(parser.parse_args()))

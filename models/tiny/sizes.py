@@ -47,7 +47,11 @@ def converted(shape: Shape, tokenizer: Path, folder: Path) -> int:
     """Write random weights of a shape as int8; return the bytes of model.bin."""
     checkpoint = folder.with_suffix(".pt")
     network = Network(shape)
-    torch.nn.init.normal_(network.head.weight, std=0.02)
+    for weight in network.parameters():
+        if (
+            not weight.any()
+        ):  # CTranslate2 keeps equal matrices once, and trained ones are not equal
+            torch.nn.init.normal_(weight, std=0.02)
     torch.save({"network": network.state_dict(), "shape": shape.as_dict()}, checkpoint)
     convert(checkpoint, tokenizer, folder, "int8")
     checkpoint.unlink()
