@@ -75,7 +75,7 @@ class CommandedReport:
         self._steps = steps
         self._named = frozenset(named)
         self._number = 0
-        self._rest = b""
+        self._rest = bytearray()
         self._trust = ""
         self._step = -1
         self._ended: dict[int, _Ended] = {}
@@ -99,7 +99,11 @@ class CommandedReport:
 
     def feed(self, data: bytes) -> tuple[CaseResult, ...]:
         """Take bytes of the records; returns the tests of the reports that are whole with them."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._rest += data
+        if b"\n" not in data:
+            return ()  # else a line without an end would be looked through again and again
+        *lines, rest = bytes(self._rest).split(b"\n")
+        self._rest = bytearray(rest)
         ended: list[CaseResult] = []
         for line in lines:
             try:

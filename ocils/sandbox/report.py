@@ -64,7 +64,7 @@ class Report:
         self._edited = frozenset(edited)
         self._number = 0
         self._trust = ""
-        self._rest = b""
+        self._rest = bytearray()
         self._cases: dict[str, CaseResult] = {}
         self._lines: list[TestLines] = []
         self._calls: list[Call] = []
@@ -91,7 +91,11 @@ class Report:
 
     def feed(self, data: bytes) -> tuple[CaseResult, ...]:
         """Take bytes of the report; returns the tests that ended with them."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._rest += data
+        if b"\n" not in data:
+            return ()  # else a line without an end would be looked through again and again
+        *lines, rest = bytes(self._rest).split(b"\n")
+        self._rest = bytearray(rest)
         ended = []
         for line in lines:
             case = self._take(line)
