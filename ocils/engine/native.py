@@ -29,7 +29,7 @@ from ocils.engine.machine.layout import (
     rows_that_fit,
     without_gpu,
 )
-from ocils.engine.machine.memory import RESERVE, Want, cache_in, out_of_memory
+from ocils.engine.machine.memory import RESERVE, Want, cache_in, out_of_memory, weights_in
 from ocils.engine.models.store import ModelFolder
 
 _PREFIXES = 512 * 1024 * 1024
@@ -70,8 +70,7 @@ class Native:
         self._prefixes: dict[tuple[str, ...], int] = {}
         self._prefix_cap = prefixes
         self._heap: Heap | None = None
-        self._note = ""
-        self._most = sys.maxsize
+        self._note, self._most = "", sys.maxsize
 
     @property
     def loaded(self) -> bool:
@@ -138,10 +137,12 @@ class Native:
 
     def make_room(self, tokens: int, rows: int) -> None:
         """Prepare memory for ``rows`` candidates of ``tokens``; nothing where that is little."""
-        if self._heap is None or self.small or self.layout.device != "cpu":
-            return
         row = tokens * cache_in(self._manifest, self._want, self.layout.compute_type, "cpu")
-        self._heap.widen((rows + 1) * row * 5 // 4 + RESERVE["cpu"] // 2)
+        self._widen((rows + 1) * row + RESERVE["cpu"] // 2)
+
+    def _widen(self, size: int) -> None:
+        if self._heap is not None and not self.small and self.layout.device == "cpu":
+            self._heap.widen(size * 5 // 4)
 
     def _fit(self, tokens: int) -> int:
         if not (free := cpu_free()):
@@ -242,6 +243,7 @@ class Native:
                 mend="choose a smaller model, or a server that has room for it",
             )
         self._report(Loading(0.0))
+        self._widen(weights_in(self._manifest, self._want, self.layout.compute_type))
         with watch_growth(self._want.weights, lambda share: self._report(Loading(share))):
             while True:
                 try:
