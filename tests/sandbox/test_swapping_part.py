@@ -6,6 +6,8 @@ import ast
 import dataclasses
 import enum
 import importlib
+import json
+import subprocess
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from ocils.sandbox.inside.onebody import Edited, Refused, find_edited
 from ocils.sandbox.inside.planted import NAME
 from ocils.sandbox.inside.swap import CollectedFile
 
+from .pythons import need
 from .test_swapping import Stage, in_a_fork, lay
 
 NEW = "ocils_one = [each for each in (1, 2)]"
@@ -262,3 +265,23 @@ def test_a_super_of_the_modules_own_is_called_as_the_whole_text_says(tmp_path: P
     """
     new = old.replace("return super()", "return super() + 1")
     assert in_a_fork(lambda: swapped(tmp_path, old, new, "A().f()")) == 1
+
+
+@pytest.mark.parametrize("minor", [8, 9, 10, 12, 13, 14])
+@pytest.mark.parametrize("module", ["enum", "typing"])
+def test_each_python_compiles_parts_as_it_compiles_the_whole(minor: int, module: str) -> None:
+    python = need(minor)
+    where = [str(python), "-c", f"import {module}; print({module}.__file__)"]
+    path = subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip()
+    done = subprocess.run(
+        [str(python), "-W", "ignore", "-m", "tests.sandbox.part_everywhere", path],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert found["trouble"] == ""
+    assert found["differ"] == []
+    assert found["tried"] > 5

@@ -9,10 +9,12 @@ import __future__
 import dis
 import re
 import symtable
+import sys
 import warnings
 from types import CodeType
-from typing import Iterator, List, Optional
+from typing import Any, Iterator, List, Optional, Tuple, Union
 
+from . import planted
 from .entered import OF_A_FUNCTION
 from .onebody import Refused
 
@@ -20,6 +22,10 @@ FEATURES = __future__.annotations.compiler_flag | __future__.barry_as_FLUFL.comp
 """What a module may ask for and another may not; all other features are everybody's by now."""
 
 COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=]", re.MULTILINE)
+
+
+KNOWS_ITS_LINE = sys.version_info >= (3, 13)
+"""A class's code holds its line as a constant (``__firstlineno__``), which moving does not change."""
 
 
 def stands_for(text: str, path: str) -> Optional[str]:
@@ -62,6 +68,11 @@ def members(code: CodeType, first: int, last: int) -> Iterator[CodeType]:
             yield from members(each, first, last)
 
 
+def has_class(code: CodeType) -> bool:
+    """Whether a function makes a class when it is called."""
+    return any(not c.co_flags & OF_A_FUNCTION or has_class(c) for c in nested(code))
+
+
 def moved_by(code: CodeType, shift: int) -> CodeType:
     """Return ``code`` as it compiles ``shift`` lines further down."""
     inner = tuple(moved_by(c, shift) if isinstance(c, CodeType) else c for c in code.co_consts)
@@ -72,3 +83,21 @@ def last_line(code: CodeType) -> int:
     """Return the last line that ``code`` or anything in it has."""
     own = [line for _, line in dis.findlinestarts(code) if line is not None]
     return max([code.co_firstlineno, *own, *(last_line(each) for each in nested(code))])
+
+
+def compiled_text(
+    data: Union[str, bytes],
+    path: str,
+    warned: Any,
+    flags: int = 0,
+    noted: Optional[Tuple[int, int]] = None,
+) -> Any:
+    """Compile as the importer would; ``warned``: what a warning is turned into."""
+    with warnings.catch_warnings():
+        warnings.simplefilter(warned)
+        try:
+            if noted is not None:
+                return planted.compiled(data, path, *noted, flags)
+            return compile(data, path, "exec", flags, dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, Warning) as problem:
+            raise Refused(f"it does not compile: {type(problem).__name__}") from None

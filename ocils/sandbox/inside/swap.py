@@ -14,14 +14,23 @@ import importlib.machinery
 import linecache
 import os
 import sys
-import warnings
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from . import planted
 from .entered import Entered, Key, key_of
 from .onebody import Edited, Refused, Statement, find_edited, statements
-from .part import FEATURES, decoded, last_line, members, moved_by, nested, stands_for
+from .part import (
+    FEATURES,
+    KNOWS_ITS_LINE,
+    compiled_text,
+    decoded,
+    has_class,
+    last_line,
+    members,
+    moved_by,
+    nested,
+    stands_for,
+)
 
 SAME = (
     "co_name",
@@ -124,8 +133,8 @@ class CollectedFile:
         self._live: List[Tuple[FunctionType, CodeType]] = []
         try:
             self.text = decoded(data)
-            self.spans = statements(_compiled(data, path, "ignore", TREE_ONLY), self.text)
-            self._code: CodeType = _compiled(data, path, "ignore")
+            self.spans = statements(compiled_text(data, path, "ignore", TREE_ONLY), self.text)
+            self._code: CodeType = compiled_text(data, path, "ignore")
             self._above = stands_for(self.text, path)
             _check_loader(path, [*functions, *made])
             self._match(functions)
@@ -133,8 +142,14 @@ class CollectedFile:
             self.trouble = str(refused)
 
     def around(self, edited: Edited, noted: Optional[Tuple[int, int]]) -> Edited:
-        """Take in the statements of the module that have ``noted`` lines, if some are around."""
+        """Take in the statements of the module that have ``noted`` lines, if some are around.
+
+        And all of them, where functions make classes that know their line.
+        """
         first, last = edited.first, edited.last
+        if edited.shift and KNOWS_ITS_LINE and any(has_class(code) for _, code in self._live):
+            end = self.spans[-1].last + edited.shift
+            return edited._replace(first=self.spans[0].first, last=end, classes=())
         if noted is None or first <= noted[0] <= noted[1] <= last:
             return edited
         for each in self.spans:
@@ -157,7 +172,7 @@ class CollectedFile:
             part = [*edited.classes, *text.split("\n")[first - 1 : last]]
             text = self._above + "\n" * gap + "\n".join(part)
         flags = self._code.co_flags & FEATURES
-        return list(members(_compiled(text, self._path, "error", flags, noted), first, last))
+        return list(members(compiled_text(text, self._path, "error", flags, noted), first, last))
 
     def replaced(self, edited: Edited, new: List[CodeType]) -> List[Tuple[FunctionType, CodeType]]:
         """Return each live function that gets new code, with it. Raises ``Refused``."""
@@ -191,7 +206,10 @@ class CollectedFile:
         places = [(e.__code__.co_firstlineno, last_line(e.__code__), e) for e in self._made]
         if any(begin <= last and first <= end for begin, end, _ in places):
             raise Refused("its code was made by another compiler")
-        return [each for begin, _, each in places if begin > last]
+        below = [each for begin, _, each in places if begin > last]
+        if KNOWS_ITS_LINE and any(has_class(each.__code__) for each in below):
+            raise Refused("what another compiler made has a class that knows its line")
+        return below
 
     def _match(self, functions: Sequence[FunctionType]) -> None:
         """Find what each function was compiled from."""
@@ -212,24 +230,6 @@ def _suspended(each: Any) -> CodeType:
         if isinstance(code, CodeType):
             return code
     raise TypeError(type(each))
-
-
-def _compiled(
-    data: Union[str, bytes],
-    path: str,
-    warned: Any,
-    flags: int = 0,
-    noted: Optional[Tuple[int, int]] = None,
-) -> Any:
-    """Compile as the importer would; ``warned``: what a warning is turned into."""
-    with warnings.catch_warnings():
-        warnings.simplefilter(warned)
-        try:
-            if noted is not None:
-                return planted.compiled(data, path, *noted, flags)
-            return compile(data, path, "exec", flags, dont_inherit=True)
-        except (SyntaxError, ValueError, RecursionError, MemoryError, Warning) as problem:
-            raise Refused(f"it does not compile: {type(problem).__name__}") from None
 
 
 def _check_loader(path: str, functions: Sequence[FunctionType]) -> None:
