@@ -284,7 +284,8 @@ def written(table: dict[str, Any], known: dict[str, Any]) -> str:
 
 
 def _drawn(one: dict[str, Any]) -> str:
-    return f"{one['mutants']}" + (f" (one in {one['every']})" if one.get("every", 1) > 1 else "")
+    note = one.get("note", f"one in {one['every']}" if one.get("every", 1) > 1 else "")
+    return f"{one['mutants']}" + (f" ({note})" if note else "")
 
 
 def shown(text: str) -> str:

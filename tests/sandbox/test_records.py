@@ -39,9 +39,11 @@ def test_records_carry_the_nonce_and_a_running_number() -> None:
     records = Records(pipe.end, {"nonce": "abc"})
     records._send(t="start", id="a")
     records._send(t="case", id="a", outcome="passed")
+    records._send(t="start", id="b")
     assert pipe.lines() == [
         {"t": "start", "id": "a", "n": "abc", "i": 0},
         {"t": "case", "id": "a", "outcome": "passed", "n": "abc", "i": 1},
+        {"t": "start", "id": "b", "n": "abc", "i": 2},
     ]
 
 

@@ -50,6 +50,7 @@ def test_data_that_was_edited_and_put_back_is_compared_again(
     before = seen(slot_root)
     slot_tree.write({"b/data.txt": b"edited"})
     slot_tree.restore()
+    assert slot_tree.left == []
     assert seen(slot_root) == before
     as_candidate(
         slot_root, "write('b/data.txt', 'evil\\n'); os.utime('b/data.txt', ns=(TIME, TIME))"
@@ -222,7 +223,11 @@ def test_modes_are_for_both_users_and_never_set_id(
     slot_tree.fill([entry("m", "x", mode=mode), entry("m.py", "x", mode=mode)], [])
     for name in ("m", "m.py"):
         assert oct(os.stat(slot_root / name).st_mode) == oct(0o100000 | stored)
-    slot_tree.fill([entry("f", kind="folder", mode=mode)], [])
+    usual = os.umask(0o077)
+    try:
+        slot_tree.fill([entry("f", kind="folder", mode=mode)], [])
+    finally:
+        os.umask(usual)
     assert oct(os.stat(slot_root / "f").st_mode) == "0o40755"
 
 
@@ -232,3 +237,14 @@ def test_what_is_told_of_the_tree(slot_tree: Tree) -> None:
     assert {"b", "b/c.py", "link"} < set(slot_tree.paths())
     with pytest.raises(KeyError):
         slot_tree.data("nowhere")
+
+
+def test_only_at_the_root_a_name_is_a_mounts(slot_root: Path) -> None:
+    (slot_root / ".venv").mkdir()
+    tree = Tree(str(slot_root))
+    tree.fill([entry("b", kind="folder"), entry("b/c.py")], [])
+    as_candidate(slot_root, "os.mkdir('b/.venv'); write('b/.venv/x.py')")
+    tree.restore()
+    assert tree.left == ["b/.venv"]
+    assert os.listdir(slot_root / "b") == ["c.py"]
+    assert (slot_root / ".venv").is_dir()
