@@ -202,7 +202,7 @@ class DockerSandbox:
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=CLOSE_SECONDS)
         closing = asyncio.create_task(self._in_thread(self._slots.close))
-        await asyncio.wait({closing, *self._warmers})
+        await asyncio.wait({closing, *self._warmers}, timeout=CLOSE_SECONDS)
         await closing
         self._threads.shutdown(wait=False)
 

@@ -172,7 +172,7 @@ async def test_a_sandbox_that_is_closed_while_its_second_slot_starts_leaves_noth
     before = mine()
     await yard.sandbox.warm(yard.snapshot, CancelToken())
     await yard.sandbox.close()
-    assert mine() == before
+    await until(lambda: mine() == before)
 
 
 async def test_the_second_slot_gets_ready_by_itself(tmp_path: Path, environment: str) -> None:
