@@ -156,14 +156,18 @@ def told_of(mutant: Mutant, data: bytes) -> list[str]:
     return [mutant.function, was, mutant.edit.text, f"line {mutant.line}"]
 
 
-def score(copy: Copy, module: dict[str, Any], every: int = 1) -> dict[str, Any]:
-    """Try every mistake in one module, or one in so many."""
+def score(
+    copy: Copy, module: dict[str, Any], every: int = 1, before: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Try every mistake in one module, or one in so many; only the survivors of ``before``, if given."""
     path, tests = str(module["path"]), list(module["tests"])
     document = Document(path, (CHECKOUT / path).read_bytes())
     whole = compile(document.data, path, "exec")
     texts = {each: apply_edits(document, (each.edit,)).data for each in mutants(document)}
     found = [m for m, t in texts.items() if not same_program(whole, compile(t, path, "exec"))]
     found = found[::every]
+    if before is not None:
+        found = [m for m in found if told_of(m, document.data) in before["alive"]]
     seconds = copy.usual(tests)
     alive = []
     for number, mutant in enumerate(found):
@@ -173,7 +177,8 @@ def score(copy: Copy, module: dict[str, Any], every: int = 1) -> dict[str, Any]:
             print(*alive[-1], sep=" | ", flush=True)
         print(f"{path} {number + 1}/{len(found)}, {len(alive)} alive", end="\r", file=sys.stderr)
     print(f"{path}: {len(found) - len(alive)} of {len(found)} killed", flush=True)
-    return {"mutants": len(found), "alive": alive, "every": every, "date": today()}
+    tried = {"mutants": len(found), "every": every} if before is None else before
+    return {**tried, "alive": alive, "date": today()}
 
 
 def without(copy: Copy, guard: dict[str, Any], seconds: float) -> dict[str, Any]:
@@ -201,6 +206,7 @@ def main() -> None:
     parser.add_argument(
         "--every", type=int, default=1, help="one mistake in so many (default: all)"
     )
+    parser.add_argument("--again", action="store_true", help="only what survived the last time")
     parser.add_argument("--missing", action="store_true", help="guards that no test is known for")
     parser.add_argument("--dry", action="store_true", help="write nothing down")
     asked = parser.parse_args()
@@ -226,7 +232,8 @@ def main() -> None:
             return
         for module in table["module"]:
             if not asked.paths or module["path"] in asked.paths:
-                keep("modules", module["path"], score(copy, module, asked.every))
+                before = known["modules"].get(module["path"]) if asked.again else None
+                keep("modules", module["path"], score(copy, module, asked.every, before))
 
 
 def _guards(copy: Copy, guards: Iterable[dict[str, Any]], keep: Callable[..., None]) -> None:
@@ -256,7 +263,9 @@ def written(table: dict[str, Any], known: dict[str, Any]) -> str:
         one = known["modules"].get(module["path"])
         if one is None:
             continue
-        reasons = {tuple(m): each["why"] for each in module.get("same", ()) for m in each["mistakes"]}
+        reasons = {
+            tuple(m): each["why"] for each in module.get("same", ()) for m in each["mistakes"]
+        }
         same = [each for each in one["alive"] if tuple(each[:3]) in reasons]
         total, left = one["mutants"], len(one["alive"])
         rest = total - len(same)

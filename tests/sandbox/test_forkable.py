@@ -59,6 +59,12 @@ def child() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def living_child() -> None:
+    if os.fork() == 0:
+        time.sleep(0.3)
+        os._exit(0)
+
+
 def descriptor_of(path: str) -> int:
     return os.open(path, os.O_RDONLY)
 
@@ -95,6 +101,7 @@ def thread_that_ends() -> None:
 SHARED: dict[str, tuple[Callable[[], object], str]] = {
     "a thread": (thread, "collecting started threads"),
     "a child": (child, "collecting ran other processes"),
+    "a child that lives": (living_child, "collecting ran other processes"),
     "a child that was waited for": (ended_child, "collecting ran other processes"),
     "a program": (lambda: subprocess.run(["true"], check=True), "collecting ran other processes"),
     "memory": (lambda: mmap.mmap(-1, 4096), "collecting made shared memory"),
