@@ -87,8 +87,9 @@ async def _decode(
 ) -> float:
     """Return the tokens a second behind the prompt: one run, less one that ends after a token.
 
-    A run before them is not counted: while the other arm ran, an engine gives its free memory back,
-    and takes it again in the first run after that, once and not a step. ``spent`` is told the kernel's share of the processor's time, and how many pages a step took.
+    A run before them is not counted: while the other arm runs, an engine gives its free memory back,
+    and takes it again in the first run after that, once and not a step. ``spent`` is told the
+    kernel's share of the processor's time, and how many pages a step took.
     """
     await one.ask("raw", prompt=prompt, rows=_ROWS, new=1)
     long = await one.ask("raw", prompt=prompt, rows=_ROWS, new=_FEW)
