@@ -136,7 +136,10 @@ class Ground:
             file = grounds.files.get((relative, lines[relative].get(mutant.function, 0)))
             if file is None:
                 continue
-            yield await self._both(mutant, clean, document, file, grounds, cancel)
+            compared = await self._both(mutant, clean, document, file, grounds, cancel)
+            if cancel.cancelled:
+                return  # a verdict that was broken off says nothing
+            yield compared
 
     async def _both(
         self,

@@ -15,7 +15,7 @@ from ocils.bench.compared import Compared, different
 from ocils.bench.plain.run import Plain, plain
 from ocils.bench.real import Project, projects
 from ocils.domain.cancel import CancelToken
-from ocils.domain.judging import CaseResult, Failed, Passed, TestId, TimedOut, Verdict
+from ocils.domain.judging import CaseResult, Failed, Killed, Passed, TestId, TimedOut, Verdict
 from ocils.domain.text import Document
 from ocils.sandbox.scripted import ScriptedSandbox, Trial
 from ocils.workspace.disk import DiskWorkspace
@@ -146,6 +146,21 @@ def test_a_report_of_agreement_has_no_list_of_disagreements() -> None:
     text = report([one], [])
     assert "- false greens: 0\n" in text
     assert "## Disagreements" not in text
+
+
+async def test_what_was_broken_off_is_not_compared(workspace: Path) -> None:
+    cancel = CancelToken()
+
+    def interrupted(trial: Trial) -> Verdict:
+        cancel.cancel()
+        return Killed("cancelled")
+
+    project = Project("basket", "1", "", "MIT")
+    disk = DiskWorkspace(str(workspace))
+    grounds = await Ground(project, disk, ScriptedSandbox(always_green)).survey(CancelToken())
+    ground = Ground(project, disk, ScriptedSandbox(interrupted))
+    mutants = drawn(await disk.snapshot(), 2)
+    assert [each async for each in ground.compare(mutants, grounds, cancel)] == []
 
 
 def test_notes_stay_when_the_report_is_written_again() -> None:
