@@ -137,8 +137,8 @@ class Ground:
             if file is None:
                 continue
             compared = await self._both(mutant, clean, document, file, grounds, cancel)
-            if cancel.cancelled:
-                return  # a verdict that was broken off says nothing
+            if compared is None:
+                return
             yield compared
 
     async def _both(
@@ -149,7 +149,7 @@ class Ground:
         file: str,
         grounds: Grounds,
         cancel: CancelToken,
-    ) -> Compared:
+    ) -> Compared | None:
         ids, usual = grounds.tests[file]
         limit = max(self._floor, PATIENCE * usual)
         plan = Plan(tests=ids, seconds=limit)
@@ -162,6 +162,8 @@ class Ground:
             limit *= self._longer
             plan = Plan(tests=ids, seconds=limit)
             verdict = await self._sandbox.judge(clean, (mutant.edit,), plan, cancel)
+        if cancel.cancelled:
+            return None  # a verdict that was broken off says nothing
         compared = self._compared(mutant, clean, verdict, run, ids)
         if compared.agrees:
             return compared
