@@ -262,6 +262,7 @@ def written(table: dict[str, Any], known: dict[str, Any]) -> str:
     for module in table["module"]:
         one = known["modules"].get(module["path"])
         if one is None:
+            rows.append(f"| {module['path']} | not measured | | | | | |")
             continue
         reasons = {
             tuple(m): each["why"] for each in module.get("same", ()) for m in each["mistakes"]
