@@ -29,7 +29,9 @@ from ocils.sandbox.sent import arguments, is_same, is_wanted
 MIB = 1 << 20
 LEVELS: tuple[Level, ...] = ("L0", "L1", "L2")
 ZYGOTE_SECONDS = 60.0
-ZYGOTE_TRIES = 2
+ZYGOTE_TRIES = 5
+"""Starts of a zygote that something kills; one that ends by itself, or is silent, is not tried again."""
+
 GRACE_SECONDS = 15.0
 REPORT_CAP = 64 * MIB
 
@@ -130,7 +132,7 @@ class Slot:
         }
         for _ in range(ZYGOTE_TRIES):
             answer = self._ask(message, seconds=ZYGOTE_SECONDS + GRACE_SECONDS)
-            if not answer.get("dead"):
+            if not answer.get("killed"):
                 break
         if answer.get("dead"):
             raise SandboxUnavailable(

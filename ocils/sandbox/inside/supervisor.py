@@ -13,9 +13,11 @@ Not covered: judging what the candidate reports; two candidates at a time.
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -36,6 +38,9 @@ from .trial import Trial
 
 CACHES = ("/tmp/.pytest_cache", "/tmp/.ocils-warm")
 """pytest's and hypothesis's own (the latter where the rehearsal was), which each run makes anew."""
+
+ENDING_SECONDS = 1.0
+"""A process's end comes a moment after its line is closed."""
 
 BOOT = "import sys; sys.path.insert(0, '/runner'); from ocils_inside import zygote; zygote.main()"
 
@@ -135,10 +140,17 @@ class Supervisor:
         self._line = ours
         message = self._hear_zygote(until=time.monotonic() + float(command["seconds"]))
         if message is None:
-            self._zygote.kill()
-            return {"dead": True}
+            return {"dead": True, "killed": self._was_killed()}
         self._scratch.remember()
         return message
+
+    def _was_killed(self) -> bool:
+        """End a zygote that does not answer; True when somebody else had killed it."""
+        assert self._zygote is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._zygote.wait(ENDING_SECONDS) == -signal.SIGKILL
+        self._zygote.kill()
+        return False
 
     def _hear_zygote(self, until: float) -> Message | None:
         assert self._line is not None
