@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,6 +35,9 @@ MIB = 1 << 20
 SILENCE = 4.0
 """Seconds without a word from the host after which the supervisor exits."""
 
+ENDING_SECONDS = 2
+KILLED = 128 + signal.SIGKILL
+
 BOOT = "import sys; sys.path.insert(0, '/runner'); from ocils_inside import supervisor; supervisor.main()"
 SCRATCH = ("/dev/shm", "/dev/mqueue")  # noqa: S108 - inside the container
 
@@ -44,7 +48,8 @@ def start_container(
     """Start a container for ``runtime`` and attach to it.
 
     ``size`` is how many bytes the workspace has; it comes on top of ``memory_mib``. Raises
-    ``SandboxUnavailable`` when the engine refuses, or is not on this machine.
+    ``SandboxUnavailable`` when the engine refuses, or is not on this machine, and ``SlotLost`` when
+    somebody killed the container before it said a word: another may live.
     """
     nonce = secrets.token_hex(16)
     with contextlib.ExitStack() as undo, _nonce_file(nonce) as path:
@@ -65,9 +70,21 @@ def start_container(
             why = f"the engine refuses the container: {error.explanation}"
             raise SandboxUnavailable(why) from error
         except (SlotLost, DockerException, RequestException) as error:
+            if isinstance(error, SlotLost) and _was_killed(container):
+                raise
             raise SandboxUnavailable(f"the container does not start: {error}") from error
         undo.pop_all()
     return container, line
+
+
+def _was_killed(container: Container) -> bool:
+    """Whether somebody ended it: neither it itself, nor the kernel for want of memory."""
+    try:
+        status = container.wait(timeout=ENDING_SECONDS)["StatusCode"]
+        container.reload()
+    except (DockerException, RequestException):
+        return False
+    return bool(status == KILLED and not container.attrs["State"].get("OOMKilled"))
 
 
 @contextlib.contextmanager
