@@ -11,8 +11,9 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from ocils.sandbox.inside.entries import Entry
+from ocils.sandbox.inside.entries import Entry, identity
 from ocils.sandbox.inside.owners import CANDIDATE
+from ocils.sandbox.inside.tree import Tree
 
 TIME = 1_600_000_000 * 10**9
 Seen = dict[str, tuple[object, ...]]
@@ -86,3 +87,9 @@ def as_candidate(root: Path, act: str | Callable[[], object]) -> None:
 def write(path: str, text: str = "x") -> None:
     with open(path, "w") as file:
         file.write(text)
+
+
+def rewrite_untimed(tree: Tree, root: Path) -> None:
+    """As a candidate give ``b/data.txt`` other bytes, on a kernel where no time tells of it."""
+    as_candidate(root, "write('b/data.txt', 'evil\\n'); os.utime('b/data.txt', ns=(TIME, TIME))")
+    tree._files["b/data.txt"] = identity(str(root / "b/data.txt"))

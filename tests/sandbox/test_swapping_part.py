@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import enum
 import importlib
@@ -11,7 +10,7 @@ import subprocess
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, ModuleType
 
 import pytest
 
@@ -19,10 +18,9 @@ from ocils.sandbox.inside.onebody import Edited, Refused, find_edited
 from ocils.sandbox.inside.planted import NAME
 from ocils.sandbox.inside.swap import CollectedFile
 
+from .part_everywhere import edits, functions, placed
 from .pythons import need
 from .test_swapping import Stage, in_a_fork, lay
-
-NEW = "ocils_one = [each for each in (1, 2)]"
 
 
 def every(code: CodeType) -> Iterator[CodeType]:
@@ -30,33 +28,6 @@ def every(code: CodeType) -> Iterator[CodeType]:
         if isinstance(each, CodeType):
             yield each
             yield from every(each)
-
-
-def placed(code: CodeType) -> object:
-    """All that a code object says, lines and columns too."""
-    return code, code.co_qualname, list(code.co_positions()), code.co_exceptiontable
-
-
-def edits(text: str) -> Iterator[str]:
-    """One text for each function that takes a line more."""
-    lines = text.splitlines(keepends=True)
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef) and node.body[-1].lineno > node.lineno:
-            last = node.body[-1]
-            new = f"{' ' * last.col_offset}{NEW}\n"
-            yield "".join([*lines[: last.lineno - 1], new, *lines[last.lineno - 1 :]])
-
-
-def functions(code: CodeType) -> list[FunctionType]:
-    """One live function for each function that a module or a class makes, at any depth of classes."""
-    found = []
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            if each.co_flags & 1 and not each.co_freevars:
-                found.append(FunctionType(each, {}))
-            if not each.co_flags & 1:
-                found += functions(each)
-    return found
 
 
 @pytest.mark.parametrize("module", [dataclasses, enum, textwrap], ids=lambda m: m.__name__)

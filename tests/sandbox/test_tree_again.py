@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ocils.sandbox.inside.entries import Entry, identity
+from ocils.sandbox.inside.entries import Entry
 from ocils.sandbox.inside.owners import CANDIDATE, SOURCES
 from ocils.sandbox.inside.tree import Tree
 
-from .grove import TIME, as_candidate, entry, seen
+from .grove import TIME, as_candidate, entry, rewrite_untimed, seen
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become two other users")
 
@@ -52,10 +52,7 @@ def test_data_that_was_edited_and_put_back_is_compared_again(
     slot_tree.restore()
     assert slot_tree.left == []
     assert seen(slot_root) == before
-    as_candidate(
-        slot_root, "write('b/data.txt', 'evil\\n'); os.utime('b/data.txt', ns=(TIME, TIME))"
-    )
-    slot_tree._files["b/data.txt"] = identity(str(slot_root / "b/data.txt"))
+    rewrite_untimed(slot_tree, slot_root)
     slot_tree.restore()
     assert slot_tree.left == ["b/data.txt"]
     assert seen(slot_root) == before

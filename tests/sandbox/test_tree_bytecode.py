@@ -13,12 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from ocils.sandbox.inside.entries import identity
 from ocils.sandbox.inside.owners import CANDIDATE, SOURCES, acting_as, owner_of
 from ocils.sandbox.inside.scratch import Scratch, remove
 from ocils.sandbox.inside.tree import Tree
 
-from .grove import ENTRIES, TIME, Seen, as_candidate, entry, seen, write
+from .grove import ENTRIES, TIME, Seen, as_candidate, entry, rewrite_untimed, seen, write
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become two other users")
 
@@ -87,10 +86,7 @@ def test_other_bytes_are_seen_where_the_kernel_moves_no_time(
 ) -> None:
     """Not every kernel moves the ctime of a file in memory that is changed through a mapping."""
     before = seen(slot_root)
-    as_candidate(
-        slot_root, "write('b/data.txt', 'evil\\n'); os.utime('b/data.txt', ns=(TIME, TIME))"
-    )
-    slot_tree._files["b/data.txt"] = identity(str(slot_root / "b/data.txt"))
+    rewrite_untimed(slot_tree, slot_root)
     slot_tree.restore()
     assert slot_tree.left == ["b/data.txt"]
     assert seen(slot_root) == before
