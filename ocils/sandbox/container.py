@@ -15,17 +15,20 @@ import os
 import secrets
 import signal
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from docker.types import LogConfig, Mount, Ulimit
+from requests import exceptions
 from requests.exceptions import RequestException
 
 from ocils.domain.errors import SandboxUnavailable
 from ocils.sandbox.engine import Engine, EngineInfo
+from ocils.sandbox.inside.frames import Message
 from ocils.sandbox.inside.owners import CANDIDATE
 from ocils.sandbox.line import START_SECONDS, Line, SlotLost
 from ocils.sandbox.owner import LABEL, boot_id, current_owner
@@ -36,6 +39,12 @@ SILENCE = 4.0
 """Seconds without a word from the host after which the supervisor exits."""
 
 ENDING_SECONDS = 2
+ATTEMPTS = 3
+PAUSE = 0.2
+"""How often a request is made whose connection broke, and the seconds in between."""
+
+BROKEN = (exceptions.ConnectionError, exceptions.ChunkedEncodingError)
+TAKEN = 409
 KILLED = 128 + signal.SIGKILL
 
 BOOT = "import sys; sys.path.insert(0, '/runner'); from ocils_inside import supervisor; supervisor.main()"
@@ -49,18 +58,19 @@ def start_container(
 
     ``size`` is how many bytes the workspace has; it comes on top of ``memory_mib``. Raises
     ``SandboxUnavailable`` when the engine refuses, or is not on this machine, and ``SlotLost`` when
-    somebody killed the container before it said a word: another may live.
+    a connection broke, or somebody killed the container before it said a word: another may live.
     """
     nonce = secrets.token_hex(16)
+    name = f"ocils-{secrets.token_hex(8)}"
     with contextlib.ExitStack() as undo, _nonce_file(nonce) as path:
         try:
             options = create_options(runtime, engine.info, memory_mib, size, path)
-            container = engine.client.containers.create(image, **options)
-            undo.callback(_remove, container)
+            undo.callback(_remove, engine, name)
+            container = _create(engine, image, name, options)
             line = Line(container)
             undo.callback(line.close)
             container.start()
-            hello = line.hear(START_SECONDS)
+            hello = _first_words(container, line)
             check_closed(hello)
             if isinstance(runtime, HostRuntime) and not _is_here(hello, nonce, runtime):
                 raise _elsewhere(engine)
@@ -69,22 +79,61 @@ def start_container(
                 raise _elsewhere(engine) from error
             why = f"the engine refuses the container: {error.explanation}"
             raise SandboxUnavailable(why) from error
-        except (SlotLost, DockerException, RequestException) as error:
-            if isinstance(error, SlotLost) and _was_killed(container):
-                raise
+        except BROKEN as error:
+            raise SlotLost(f"the connection to the engine broke: {error}") from error
+        except (DockerException, RequestException) as error:
             raise SandboxUnavailable(f"the container does not start: {error}") from error
         undo.pop_all()
     return container, line
 
 
-def _was_killed(container: Container) -> bool:
-    """Whether somebody ended it: neither it itself, nor the kernel for want of memory."""
+def _create(engine: Engine, image: str, name: str, options: Mapping[str, Any]) -> Container:
+    """Ask for a container, and again when the connection breaks before the answer.
+
+    Whether it was made by then only its name tells: the engine takes none twice, and lets it be
+    looked up a moment after it took it.
+    """
+    asked = False
+    for _ in range(ATTEMPTS):
+        try:
+            engine.knock()
+            return engine.client.containers.create(image, name=name, **options)
+        except BROKEN:
+            asked = True
+        except APIError as error:
+            if not (asked and error.status_code == TAKEN):
+                raise
+            with contextlib.suppress(NotFound):
+                return engine.client.containers.get(name)
+        time.sleep(PAUSE)
+    raise SlotLost("the connection to the engine broke, again and again")
+
+
+def _first_words(container: Container, line: Line) -> Message:
+    try:
+        return line.hear(START_SECONDS)
+    except SlotLost as error:
+        if _ended_by_itself(container, line):
+            raise SandboxUnavailable(f"the container does not start: {error}") from error
+        raise
+
+
+def _ended_by_itself(container: Container, line: Line) -> bool:
+    """Whether nobody else ended it: it left words, or a status of its own, or memory ran out.
+
+    One that was removed before it could be asked, and said nothing, is taken for killed; one that
+    ended well had lost us.
+    """
+    if line.errors:
+        return True
     try:
         status = container.wait(timeout=ENDING_SECONDS)["StatusCode"]
         container.reload()
-    except (DockerException, RequestException):
+    except NotFound:
         return False
-    return bool(status == KILLED and not container.attrs["State"].get("OOMKilled"))
+    except (DockerException, RequestException) as error:
+        return not isinstance(error, BROKEN)
+    return bool(status not in (KILLED, 0) or container.attrs["State"].get("OOMKilled"))
 
 
 @contextlib.contextmanager
@@ -103,9 +152,17 @@ def _nonce_file(nonce: str) -> Iterator[str]:
         Path(path).unlink()
 
 
-def _remove(container: Container) -> None:
-    with contextlib.suppress(DockerException, RequestException):
-        container.remove(force=True)
+def _remove(engine: Engine, name: str) -> None:
+    """Remove a container that may never have been made: none that did not start ends by itself."""
+    for _ in range(ATTEMPTS):
+        try:
+            engine.knock()
+            engine.client.api.remove_container(name, force=True)
+            return
+        except BROKEN:
+            time.sleep(PAUSE)
+        except (DockerException, OSError):
+            return
 
 
 def check_closed(hello: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Protocol
 
 from docker.errors import DockerException
@@ -14,11 +15,12 @@ from docker.models.containers import Container
 from requests.exceptions import RequestException
 
 from ocils.domain.errors import SandboxUnavailable
-from ocils.sandbox.container import start_container
+from ocils.sandbox.container import ATTEMPTS, BROKEN, start_container
 from ocils.sandbox.derived import image_runtime
 from ocils.sandbox.engine import Engine
 from ocils.sandbox.host import host_runtime
 from ocils.sandbox.image import ensure_image
+from ocils.sandbox.line import SlotLost
 from ocils.sandbox.owner import sweep
 from ocils.sandbox.packages.mounted import with_layer
 from ocils.sandbox.process import ProcessPlace, process_runtime
@@ -40,7 +42,10 @@ class Place(Protocol):
         ...
 
     def start(self, memory_mib: int, size: int) -> Slot:
-        """Start a slot; ``size`` is how many bytes the workspace has. Raises ``SandboxUnavailable``."""
+        """Start a slot; ``size`` is how many bytes the workspace has.
+
+        Raises ``SandboxUnavailable``, and ``SlotLost`` when it was lost again and again.
+        """
         ...
 
     def close(self) -> None:
@@ -81,14 +86,25 @@ class ContainerPlace:
         self._engine = engine
 
     def start(self, memory_mib: int, size: int) -> Slot:
-        """Start a container; the host runtime's small image is imported again if it went away."""
-        try:
-            self._engine.knock()
-            image = self._image()
-        except (DockerException, RequestException, OSError) as error:
-            raise _failed(error) from error
-        container, line = start_container(self._engine, self.runtime, image, memory_mib, size)
-        return Slot(self.runtime, line, lambda: _remove(self._engine, container))
+        """Start a container, another when it is lost meanwhile.
+
+        The host runtime's small image is imported again if it went away.
+        """
+        lost = SlotLost()
+        for _ in range(ATTEMPTS):
+            try:
+                self._engine.knock()
+                image = self._image()
+                options = self._engine, self.runtime, image, memory_mib, size
+                container, line = start_container(*options)
+                return Slot(self.runtime, line, partial(_remove, self._engine, container))
+            except SlotLost as error:
+                lost = error
+            except BROKEN as error:
+                lost = SlotLost(f"the connection to the engine broke: {error}")
+            except (DockerException, RequestException, OSError) as error:
+                raise _failed(error) from error
+        raise lost
 
     def close(self) -> None:
         """Close the connection to the engine."""

@@ -7,6 +7,8 @@ import contextlib
 from pathlib import Path
 
 ENGINE = "/var/run/docker.sock"
+ANSWERED = 0.02
+"""Seconds that the engine has for a request that is to be broken: less than it needs."""
 
 
 class Relay:
@@ -16,6 +18,16 @@ class Relay:
         self.path = path
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._breaks: list[tuple[bytes, bool]] = []
+
+    def break_at(self, words: str, *, passed: bool, times: int = 1) -> None:
+        """Break the connection at the next requests that hold ``words``; ``passed``: the engine gets them."""
+        self._breaks += [(words.encode(), passed)] * times
+
+    @property
+    def unbroken(self) -> int:
+        """How many requests are still to be broken."""
+        return len(self._breaks)
 
     async def start(self) -> None:
         """Answer from now on."""
@@ -44,7 +56,7 @@ class Relay:
         self._tasks.add(task)
         there_reader, there_writer = await asyncio.open_unix_connection(ENGINE)
         pipes = [
-            asyncio.create_task(_copy(reader, there_writer)),
+            asyncio.create_task(self._ask(reader, there_writer, task)),
             asyncio.create_task(_copy(there_reader, writer)),
         ]
         try:
@@ -59,6 +71,22 @@ class Relay:
             for each_writer in (writer, there_writer):
                 each_writer.transport.abort()
             self._tasks.discard(task)
+
+    async def _ask(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, whole: asyncio.Task[None]
+    ) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(1 << 16):
+                found = next((each for each in self._breaks if each[0] in data), None)
+                if found is None or found[1]:
+                    writer.write(data)
+                    await writer.drain()
+                if found is not None:
+                    self._breaks.remove(found)
+                    await asyncio.sleep(ANSWERED)
+                    whole.cancel()
+            if writer.can_write_eof():
+                writer.write_eof()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
