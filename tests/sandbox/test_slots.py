@@ -53,7 +53,7 @@ async def test_idle_containers_are_ended_and_come_again(tmp_path: Path, environm
     try:
         slow = "import time\ntime.sleep(1.5)\n" + GOOD
         assert isinstance(await yard.judge(replace(yard.snapshot, "shop.py", slow)), Passed)
-        await until(lambda: mine() == before)
+        await until(lambda: mine() <= before)
         assert isinstance(await yard.try_text("shop.py", GOOD, *TESTS), Passed)
     finally:
         await yard.sandbox.close()
@@ -136,14 +136,14 @@ async def test_an_engine_that_dies_in_mid_run_is_said_and_comes_back(
             assert isinstance(answer, SandboxUnavailable), answer
         with pytest.raises(SandboxUnavailable):
             await yard.judge()
-        await until(lambda: mine() == before)
+        await until(lambda: mine() <= before)
         await relay.start()
         assert isinstance(await yard.judge(), Passed)
         assert isinstance(await yard.try_text("shop.py", body("pass"), *TESTS), Failed)
     finally:
         await yard.sandbox.close()
         await relay.cut()
-    await until(lambda: mine() == before)
+    await until(lambda: mine() <= before)
 
 
 async def test_an_engine_that_was_restarted_between_two_runs_is_not_noticed(
@@ -162,7 +162,7 @@ async def test_an_engine_that_was_restarted_between_two_runs_is_not_noticed(
             assert isinstance(await yard.try_text("shop.py", GOOD, *TESTS), Passed)
     finally:
         await yard.sandbox.close()
-    assert mine() == before
+    assert mine() <= before
 
 
 async def test_a_sandbox_that_is_closed_while_its_second_slot_starts_leaves_nothing(
@@ -172,7 +172,7 @@ async def test_a_sandbox_that_is_closed_while_its_second_slot_starts_leaves_noth
     before = mine()
     await yard.sandbox.warm(yard.snapshot, CancelToken())
     await yard.sandbox.close()
-    await until(lambda: mine() == before)
+    await until(lambda: mine() <= before)
 
 
 async def test_the_second_slot_gets_ready_by_itself(tmp_path: Path, environment: str) -> None:
@@ -186,7 +186,7 @@ async def test_the_second_slot_gets_ready_by_itself(tmp_path: Path, environment:
         assert len(mine() - before) == yard.sandbox.width
     finally:
         await yard.sandbox.close()
-    assert mine() == before
+    assert mine() <= before
 
 
 async def test_a_container_that_is_paused_for_a_while_goes_on(make: Maker) -> None:
