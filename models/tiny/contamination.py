@@ -1,12 +1,13 @@
 """Keeps benchmarks and measured projects out of the corpus.
 
 A function is refused when its name is that of a benchmark's program, or when most of its token
-7-grams, with every name replaced by one letter, stand in one benchmark function; and for the
-projects kept for measuring, when most of its plain token 7-grams do. Benchmarks are kept in
+7-grams, with every name replaced by one letter, stand in one benchmark function; and for MBPP and
+the projects kept for measuring, when most of its plain token 7-grams do: MBPP's functions are so short
+that without names a tenth of any corpus looks like one of them. Benchmarks are kept in
 `excluded.json` as hashes only; no line of them is stored here.
 
-It does not cover: a benchmark that could not be read when the hashes were made (MBPP), nor a
-solution written in another way than the benchmark's own.
+It does not cover: a solution written in another way than the benchmark's own, nor names that MBPP
+shares with others.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ class Judge:
         data = json.loads((HERE / "excluded.json").read_text())
         self.names = set(data["names"])
         self.benchmarks = Index(data["functions"])
+        self.plain = Index(data["plain"])
         self.measured = Index(measured_grams(measured) if measured else ())
 
     def __call__(self, name: str, text: str) -> str | None:
@@ -97,9 +99,10 @@ class Judge:
         if zlib.crc32(name.encode()) in self.names:
             return "named like a benchmark's program"
         bare = without_docstring(text)
-        if self.benchmarks.near(grams(bare, alike=True)):
+        own = grams(bare, alike=False)
+        if self.benchmarks.near(grams(bare, alike=True)) or self.plain.near(own):
             return "near a benchmark's program"
-        if self.measured.near(grams(bare, alike=False)):
+        if self.measured.near(own):
             return "near a measured project's function"
         return None
 
@@ -133,11 +136,15 @@ def without_docstring_lines(own: str, node: ast.FunctionDef | ast.AsyncFunctionD
     return own
 
 
-def write_excluded(functions: Iterable[tuple[str, str]]) -> None:
-    """Store benchmark programs (name, text) as hashes; run once, by hand, where they can be read."""
+def write_excluded(functions: Iterable[tuple[str, str]], plain: Iterable[tuple[str, str]]) -> None:
+    """Store benchmark programs (name, text) as hashes; run once, by hand, where they can be read.
+
+    Of ``plain`` ones the tokens are compared as they stand, and names do not count.
+    """
     pairs = list(functions)
     data = {
         "names": sorted({zlib.crc32(name.encode()) for name, _ in pairs}),
         "functions": [sorted(grams(without_docstring(text), alike=True)) for _, text in pairs],
+        "plain": [sorted(grams(without_docstring(text), alike=False)) for _, text in plain],
     }
     (HERE / "excluded.json").write_text(json.dumps(data, separators=(",", ":")) + "\n")

@@ -1,6 +1,6 @@
 """Hundreds of candidates while somebody kills at random: no verdict lost, none mixed up, nothing left.
 
-``python -m tests.sandbox.soak 500`` judges so many, prints one JSON object, and ends with 1 when any
+``python -m tests.sandbox.soak 500 [SEED]`` judges so many, prints one JSON object, and ends with 1 when any
 of it is wrong: a verdict lost or mixed up, a container left, memory or descriptors that grow between
 the first quarter's end and the last's. Every candidate has a
 verdict of its own that is known beforehand, down to a number in its message. Children, zygotes,
@@ -291,7 +291,8 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         how_many = int(sys.argv[1]) if len(sys.argv) > 1 else 500
-        outcome = asyncio.run(soak(Path(folder), sys.executable, how_many))
+        drawn = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+        outcome = asyncio.run(soak(Path(folder), sys.executable, how_many, seed=drawn))
         wrong = faults(outcome)
         print(json.dumps({**outcome, "faults": wrong}, indent=1))
         sys.exit(bool(wrong))
