@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -192,6 +195,25 @@ def test_another_commit_than_the_pinned_one_is_refused(serve: Serve) -> None:
 def test_nobody_there(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match=r"cannot reach http://127\.0\.0\.1:9"):
         Hub("http://127.0.0.1:9", pause=0).listing(REPO, COMMIT, CancelToken())
+
+
+@pytest.mark.parametrize("proxy", ["foo://bar:1", "http://bar:notaport"])
+def test_a_proxy_that_is_no_address_is_told(proxy: str) -> None:
+    """In a process of its own: the client reads the environment once."""
+    ask = f"Hub('http://hub.invalid', pause=0).listing('{REPO}', '{COMMIT}', CancelToken())"
+    imports = (
+        "from ocils.domain.cancel import CancelToken\nfrom ocils.engine.models.hub import Hub\n"
+    )
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    environ = {key: value for key, value in os.environ.items() if key.upper() not in names}
+    came = subprocess.run(
+        [sys.executable, "-c", imports + ask],
+        env={**environ, "HTTP_PROXY": proxy},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "what should lead to http://hub.invalid is no address" in came.stderr
 
 
 def test_a_cancelled_download_keeps_its_part(serve: Serve, tmp_path: Path) -> None:

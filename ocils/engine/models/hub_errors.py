@@ -9,6 +9,7 @@ from ocils.domain.errors import ModelUnavailable
 
 _NETWORK = "check the network, the proxy (HTTPS_PROXY) and the mirror (HF_ENDPOINT); what was downloaded is kept"
 _LATER = "try again later: what was downloaded is kept"
+_ADDRESS = "an address is http://name:port; see HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and HF_ENDPOINT"
 _HIDDEN = "if it is private or gated, accept its terms on its page and set HF_TOKEN"
 
 
@@ -49,6 +50,8 @@ def explained(error: BaseException, what: str, address: str) -> ModelUnavailable
             said, mend = f"{what} is no name of a repository", "write it owner/name"
         case _ if _is_transport(error):
             said, mend = f"cannot reach {address}: {str(error) or type(error).__name__}", _NETWORK
+        case _ if _is_address(error):
+            said, mend = f"what should lead to {address} is no address: {error}", _ADDRESS
         case ValueError() | TypeError() | KeyError() | AttributeError():
             said = (
                 f"{address} does not speak a hub's protocol: its answer for {what} makes no sense"
@@ -78,6 +81,12 @@ def _is_transport(error: BaseException) -> bool:
     # The HTTP client's own root of errors, whichever client this version of the library uses.
     roots = tuple(base for base in HfHubHTTPError.__bases__ if base is not OSError)
     return isinstance(error, (*roots, TimeoutError, ConnectionError))
+
+
+def _is_address(error: BaseException) -> bool:
+    # Either client names the first class so; a scheme that it cannot speak is a plain ValueError.
+    named = type(error).__name__ in ("InvalidURL", "InvalidProxyURL", "UnsupportedProtocol")
+    return named or (isinstance(error, ValueError) and "proxy" in str(error).lower())
 
 
 def _seconds(text: str | None) -> float:
