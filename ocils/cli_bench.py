@@ -91,7 +91,10 @@ def add_commands(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
         "--environments", type=Path, help="BugsInPy: a folder of the projects' environments"
     )
     _measuring(sub)
-    sub = kinds.add_parser("compare", help="set measurements of the same tasks side by side")
+    sub = kinds.add_parser(
+        "compare",
+        help="set measurements of the same tasks side by side; several sets are taken together",
+    )
     sub.set_defaults(job=_compare)
     sub.add_argument("reports", nargs="+", type=Path, metavar="REPORT.json")
     sub.add_argument("--out", type=Path, help="write OUT.md and OUT.svg")

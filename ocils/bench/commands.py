@@ -18,6 +18,7 @@ from ocils.bench import report
 from ocils.bench.figure import House
 from ocils.bench.measured import Part, measured, show
 from ocils.bench.planted import planted
+from ocils.bench.pooled import pooled
 from ocils.bench.readers.commits import (
     looks_like_bugsinpy,
     pairs_of_bugsinpy,
@@ -28,7 +29,6 @@ from ocils.bench.readers.commits import (
 from ocils.bench.readers.mutated import ground_of, mutants_as_tasks
 from ocils.bench.readers.recognised import source_of
 from ocils.domain.cancel import CancelToken
-from ocils.domain.errors import UsageError
 
 _BUNDLED = "ocils-tiny"
 
@@ -132,16 +132,8 @@ def configure(house: ConfigurableHouse, arguments: argparse.Namespace) -> None:
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    """Set measurements side by side."""
-    reports = [report.read(path) for path in arguments.reports]
-    first = reports[0].conditions
-    for path, each in zip(arguments.reports, reports, strict=True):
-        if each.conditions.comparable != first.comparable:
-            raise UsageError(
-                f"{path} measured something else than {arguments.reports[0]}",
-                mend="compare measurements of the same data, seed and limits",
-            )
-    show(reports, arguments.out, Console())
+    """Set measurements side by side; those of several data sets are taken together, arm by arm."""
+    show(pooled([report.read(path) for path in arguments.reports]), arguments.out, Console())
     return 0
 
 

@@ -24,6 +24,7 @@ from ocils.domain.errors import UsageError
 from ocils.domain.session import Limits
 
 _SHOWN = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_COMPARED = (16, 64, 1 << 20)
 _ROOMS = ("bench", "domain", "engine", "prompt", "refine", "sandbox", "source")
 _LIBRARIES = ("ocils", "ctranslate2", "pytest")
 
@@ -140,9 +141,7 @@ def markdown(reports: Sequence[Report]) -> str:
     lines += [f"| {title} | {' | '.join(cells)} |" for title, cells in rows]
     lines += ["", *_conditions(reports)]
     for each in reports[1:]:
-        for within in sorted(
-            {min(64, first.conditions.limits.candidates), max(each.summary.within)}
-        ):
+        for within in sorted({min(k, max(each.summary.within)) for k in _COMPARED}):
             found = difference(first.results, each.results, within)
             lines.append(
                 f"- {first.conditions.arm} against {each.conditions.arm} within {within}: "

@@ -15,6 +15,7 @@ from ocils.bench import report
 from ocils.bench.commands import compare
 from ocils.bench.measured import chosen
 from ocils.bench.plot import svg
+from ocils.bench.pooled import pooled
 from ocils.bench.score import counts, difference, share, summary
 from ocils.bench.solve import Outcome, Solved
 from ocils.bench.task import Unusable
@@ -168,14 +169,40 @@ def test_measurements_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture
     ET.parse(tmp_path / "both.svg")
 
 
+def test_several_sets_are_taken_together_arm_by_arm(tmp_path: Path) -> None:
+    reports = [on(data, made(arm=arm)) for arm in ("one", "two") for data in ("d1", "d2")]
+    whole = pooled(reports)
+    assert [each.conditions.arm for each in whole] == ["one", "two"]
+    assert [each.summary.tasks for each in whole] == [16, 16]
+    assert whole[0].conditions.count == 16
+    assert len({each.task for each in whole[0].results}) == 16
+    assert whole[0].summary.within[64].count == 8
+    assert difference(whole[0].results, whole[1].results, 64).of == 16
+    backwards = pooled([*reports[2:], reports[1], reports[0]])
+    assert backwards[0].conditions.comparable == whole[0].conditions.comparable
+
+
+def test_one_set_alone_is_left_as_it_is() -> None:
+    same = [made(), made(RESULTS[:4])]
+    assert pooled(same) == same
+
+
 def test_measurements_of_other_things_are_not_compared(tmp_path: Path) -> None:
-    other = msgspec.structs.replace(made(), conditions=msgspec.structs.replace(CONDITIONS, seed=1))
-    report.write(made(), tmp_path / "one.json")
-    report.write(other, tmp_path / "two.json")
+    paths = [tmp_path / "one.json", tmp_path / "two.json"]
+    report.write(made(), paths[0])
+    report.write(on("d1", made(arm="two"), seed=1), paths[1])
     with pytest.raises(UsageError, match="measured something else"):
-        compare(
-            argparse.Namespace(reports=[tmp_path / "one.json", tmp_path / "two.json"], out=None)
-        )
+        compare(argparse.Namespace(reports=paths, out=None))
+    with pytest.raises(UsageError, match="same limits and seed"):
+        pooled([made(), on("d2", made(), seed=1)])
+    with pytest.raises(UsageError, match="tiny is named twice"):
+        pooled([made(), made(), on("d2", made())])
+
+
+def on(data: str, one: report.Report, seed: int = 0) -> report.Report:
+    """Return ``one`` as measured on other data."""
+    conditions = msgspec.structs.replace(one.conditions, format=data, digest=data, seed=seed)
+    return msgspec.structs.replace(one, conditions=conditions)
 
 
 def test_tasks_are_chosen_by_name_or_evenly() -> None:
