@@ -26,6 +26,7 @@ from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import UsageError
 from ocils.domain.judging import Failed, Passed, Plan, TestId, TimedOut, Verdict
+from ocils.domain.python import parse_python
 from ocils.domain.text import Document, Edit, Snapshot, apply_edits
 from ocils.ports import Sandbox, Workspace
 
@@ -227,7 +228,7 @@ def first_lines(document: Document) -> dict[str, int]:
             else:
                 walk(child, prefix)
 
-    walk(ast.parse(document.data), "")
+    walk(parse_python(document.data), "")
     return found
 
 

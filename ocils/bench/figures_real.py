@@ -23,6 +23,7 @@ from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import UsageError
 from ocils.domain.judging import Passed, Plan, Probe, TestId
+from ocils.domain.python import parse_python
 from ocils.domain.text import Document, Edit, Snapshot, Span, apply_edits
 from ocils.ports import Sandbox
 
@@ -190,7 +191,7 @@ def find_spot(data: bytes, function: str) -> Spot:
 
     Raises ``UsageError`` when there is none, or its body stands on the line of its name.
     """
-    body: list[ast.stmt] = ast.parse(data).body
+    body: list[ast.stmt] = parse_python(data).body
     node: ast.stmt | None = None
     for part in function.split("."):
         kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef

@@ -20,6 +20,7 @@ from ocils.domain.base import Value
 from ocils.domain.cancel import CancelToken
 from ocils.domain.errors import StaleTarget
 from ocils.domain.events import BaselineJudged, CandidateJudged, Event, Finished, ProposalReady
+from ocils.domain.python import parse_python
 from ocils.domain.session import Limits, Session
 from ocils.domain.text import Document, Snapshot, apply_edits
 from ocils.ports import Ports, Workspace
@@ -117,7 +118,7 @@ async def mend(
 
 
 def _same_program(one: Document, two: Document) -> bool:
-    return ast.dump(ast.parse(one.data)) == ast.dump(ast.parse(two.data))
+    return ast.dump(parse_python(one.data)) == ast.dump(parse_python(two.data))
 
 
 class Conditions(Value, frozen=True):

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from ocils.bench.operators import Change, Text, constant, expression, statement
 from ocils.domain.base import Value
+from ocils.domain.python import parse_python
 from ocils.domain.text import Document, Edit, Snapshot, Span, digest
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -45,7 +46,7 @@ def mutants(document: Document, seed: int = 0, within: str = "") -> tuple[Mutant
     has no mutants.
     """
     try:
-        tree = ast.parse(document.data)
+        tree = parse_python(document.data)
         document.data.decode()
     except (SyntaxError, ValueError):
         return ()
@@ -131,7 +132,7 @@ class _Place(NamedTuple):
         """
         text = data[self.start : change.start] + change.text.encode() + data[change.end : self.end]
         try:
-            tree = ast.parse(text)
+            tree = parse_python(text)
             # Parsing alone lets "return" outside of a function and "None = 1" pass.
             compile(tree, "mutant", "exec", dont_inherit=True)
         except (SyntaxError, ValueError):

@@ -19,6 +19,7 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.events import Blocked, CandidateJudged, Finished, ProposalReady, TurnStarted
 from ocils.domain.judging import Passed, Plan
 from ocils.domain.model import StrategyName
+from ocils.domain.python import parse_python
 from ocils.domain.session import Limits, Proposal, Session
 from ocils.domain.text import apply_edits
 from ocils.ports import Ports, Recorder
@@ -184,7 +185,7 @@ def _same(task: Task, proposal: Proposal) -> bool:
 
 def _function(data: bytes, name: str) -> str:
     try:
-        node: ast.AST = ast.parse(data)
+        node: ast.AST = parse_python(data)
     except (SyntaxError, ValueError):
         return ""
     for part in name.split("."):

@@ -5,10 +5,10 @@ Not covered: what the code means; other languages.
 
 from __future__ import annotations
 
-import ast
 import re
 import textwrap
-import warnings
+
+from ocils.domain.python import parse_python
 
 # Where code may begin in a text that is not all code.
 _BEGINS = re.compile(r"\s*(?:@|(?:async\s+)?def\b|class\b|import\b|from\b.*\bimport\b|\w+\s*=)")
@@ -31,16 +31,6 @@ def longest(text: str) -> str:
     return "\n".join(best).strip("\n")
 
 
-def tree(code: str) -> ast.Module | None:
-    """Parse ``code``; None where it does not."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
 def _run(lines: list[str], least: int) -> list[str]:
     """Return the longest parseable head of ``lines`` of more than ``least``, at column 0, or []."""
     count = len(lines)
@@ -57,9 +47,7 @@ def _run(lines: list[str], least: int) -> list[str]:
 def _wrong_line(code: str) -> int:
     """Return 0 for code that parses, else the line of the mistake (1 where it is not told)."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(code)
+        parse_python(code)
     except SyntaxError as error:
         # An open bracket or string is told where it began, and may be mended by what follows it.
         return max(1, error.lineno or 1)

@@ -18,6 +18,7 @@ import tokenize
 from collections.abc import Iterator, Sequence
 
 from ocils.domain.base import Value
+from ocils.domain.python import tree_of
 from ocils.prompt import diffs, fences, needed, parseable
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -45,7 +46,7 @@ def extract(text: str, name: str, source: str = "") -> Extracted | None:
     ``source`` is the target's present text; only a reply that is a diff needs it.
     """
     codes = [code for code in _codes(text, source) if code]
-    modules = [(code, module) for code in codes if (module := parseable.tree(code)) is not None]
+    modules = [(code, module) for code in codes if (module := tree_of(code)) is not None]
     for code, module in reversed(modules):
         found = _named(module, name)
         if found is not None and not _is_stub(found):
@@ -73,7 +74,7 @@ def defined(text: str) -> frozenset[str]:
 
 def names(helper: str) -> frozenset[str]:
     """Return the names that one helper or sibling defines, not those inside of it."""
-    module = parseable.tree(helper)
+    module = tree_of(helper)
     bound = [needed.bound(node) for node in module.body] if module is not None else []
     return frozenset().union(*bound)
 

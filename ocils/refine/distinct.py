@@ -8,9 +8,9 @@ from __future__ import annotations
 import ast
 import textwrap
 
+from ocils.domain.python import tree_of
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Document, Edit, apply_edits
-from ocils.refine.syntax import tree_of
 
 
 def new_target_text(document: Document, target: EditTarget, edits: tuple[Edit, ...]) -> str:

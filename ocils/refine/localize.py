@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 from ocils.domain.base import Value
 from ocils.domain.judging import Coverage, TestId
+from ocils.domain.python import tree_of
 from ocils.domain.target import EditTarget, Hole
-from ocils.refine.syntax import tree_of
 
 
 class Suspect(Value, frozen=True):

@@ -9,6 +9,7 @@ import ast
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.judging import Failed, Passed, Plan, Probe, TestId
+from ocils.domain.python import tree_of
 from ocils.domain.session import Candidate, Judged, Proposal, Rival
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Document, Snapshot
@@ -17,7 +18,6 @@ from ocils.refine.distinct import lines_before, new_target_text
 from ocils.refine.green import Confirmed
 from ocils.refine.localize import holes
 from ocils.refine.rank import cost
-from ocils.refine.syntax import tree_of
 
 _RIVALS = 3
 

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 
 from ocils.domain.base import Value
+from ocils.domain.python import parse_python
 from ocils.domain.text import Document, Snapshot
 from ocils.server.tested import imports_of, modules_named
 
@@ -42,7 +43,7 @@ class _Bases:
         """Return the file's tree, an empty one where it is no Python."""
         if document.path not in self._parsed:
             try:
-                module = ast.parse(document.data)
+                module = parse_python(document.data)
             except (SyntaxError, ValueError, RecursionError):
                 module = ast.Module([], [])
             self._parsed[document.path] = module

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from ocils.domain.python import parse_python
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Document, Snapshot
 from ocils.source.modules import Modules
@@ -23,7 +24,7 @@ _REACHED = 24
 def called_by(test: EditTarget, document: Document, snapshot: Snapshot) -> tuple[EditTarget, ...]:
     """Return the workspace's functions that ``test`` calls, in the order of its text."""
     try:
-        module = ast.parse(document.data)
+        module = parse_python(document.data)
     except (SyntaxError, ValueError, RecursionError):
         return ()
     imported = dict(imports_of(module))

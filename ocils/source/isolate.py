@@ -8,14 +8,13 @@ Not covered: a ``def`` inside a multi-line string of a broken file is taken for 
 
 from __future__ import annotations
 
-import ast
 import re
-import warnings
 from collections.abc import Iterator
 
 from tree_sitter import Node
 
 from ocils.domain.base import Value
+from ocils.domain.python import parse_python
 from ocils.domain.text import Span
 from ocils.source.tree import SourceTree, error_spans, parse
 
@@ -209,9 +208,7 @@ def complaint(text: bytes) -> tuple[int, str]:
     indented = bool(lines) and lines[0][:1] in (" ", "\t")
     source = ("if 1:\n" if indented else "") + "".join(lines)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(source)
+        parse_python(source)
     except SyntaxError as problem:
         line = (problem.lineno or 1) - int(indented)
         return max(1, min(line, len(lines))), problem.msg

@@ -89,7 +89,17 @@ def minimal(document: Document, span: Span, new: str) -> tuple[Edit, ...]:
         edit = _trim(document, Span(offsets[first], offsets[last]), text)
         if edit is not None:
             edits.append(edit)
+    if any(_joins(document, edit) for edit in edits):
+        whole = _trim(document, span, new)
+        return () if whole is None else (whole,)
     return tuple(edits)
+
+
+def _joins(document: Document, edit: Edit) -> bool:
+    """Whether a line feed comes behind a carriage return that stays, or before it: two become one."""
+    start, end = edit.span.start, edit.span.end
+    behind = edit.text.startswith("\n") and document.data[max(0, start - 1) : start] == b"\r"
+    return behind or (edit.text.endswith("\r") and document.data[end : end + 1] == b"\n")
 
 
 def _newline_of_old(new: str, old: str) -> str:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import ast
 import textwrap
-import warnings
+
+from ocils.domain.python import parse_python
 
 
 def is_stub(text: str) -> bool:
     """Tell whether a function's ``text`` holds ``pass``, ``...``, a docstring, or a
     ``NotImplementedError``, and nothing else."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            node = ast.parse(textwrap.dedent(text)).body[0]
+        node = parse_python(textwrap.dedent(text)).body[0]
     except (SyntaxError, ValueError, IndexError, RecursionError, MemoryError):
         return False
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocils.domain.python import tree_of
 from ocils.prompt import fences, parseable
 from ocils.prompt.reply import Extracted, defined, extract, names
 
@@ -180,7 +181,7 @@ def test_whatever_the_reply_what_is_taken_is_the_target_and_parses(text: str) ->
 @given(st.text(max_size=300))
 def test_any_text_at_all_is_survived(text: str) -> None:
     extract(text, "area", text)
-    assert parseable.tree(parseable.longest(text)) is not None
+    assert tree_of(parseable.longest(text)) is not None
 
 
 IDENTIFIERS = st.from_regex(r"[a-z_][a-z0-9_]{0,6}", fullmatch=True).filter(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ocils.domain.errors import StaleTarget, Unsupported
@@ -320,6 +320,8 @@ TEXT = st.lists(
 ).map("".join)
 
 
+@example("\r", "\n\n")
+@example("a\n", "\r\na\n")
 @given(TEXT, TEXT)
 def test_minimal_edits_turn_one_text_into_the_other(old: str, new: str) -> None:
     doc = Document("/w/a.py", old.encode())

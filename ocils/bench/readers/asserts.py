@@ -15,6 +15,7 @@ import copy
 import itertools
 
 from ocils.bench.task import Unreadable
+from ocils.domain.python import parse_python
 
 _PIECES = 20  # of a long loop: each is a test, and each test costs
 
@@ -33,7 +34,7 @@ def taken_apart(source: str, module: str, entry: str) -> str:
     helpers = [node for node in tree.body if node is not check and not _calls(node, "check")]
     name = check.args.args[0].arg
     # A name that is bound in a function is its own everywhere in it.
-    given = ast.parse(f"{name} = {entry}").body if name != entry else []
+    given = parse_python(f"{name} = {entry}").body if name != entry else []
     tests = _tests([*given, *check.body], _asserting(helpers))
     return written(module, entry, helpers, tests)
 
@@ -51,7 +52,7 @@ def written(module: str, entry: str, helpers: list[ast.stmt], tests: list[list[a
     if entry.startswith(("test", "Test")):
         # It would be taken for a test itself.
         lines = [f"import {module}", f"the_{entry} = {module}.{entry}", ""]
-        named = ast.parse(f"{entry} = the_{entry}").body
+        named = parse_python(f"{entry} = the_{entry}").body
         tests = [[*named, *body] for body in tests]
     lines += [ast.unparse(each) + "\n" for each in helpers]
     for number, body in enumerate(tests, 1):
@@ -71,7 +72,7 @@ def written(module: str, entry: str, helpers: list[ast.stmt], tests: list[list[a
 def parsed(source: str) -> ast.Module:
     """Parse a text of a benchmark. Raises ``Unreadable``."""
     try:
-        return ast.parse(source)
+        return parse_python(source)
     except (SyntaxError, ValueError, RecursionError) as problem:
         raise Unreadable(f"no Python: {problem}") from problem
 
@@ -134,7 +135,9 @@ def _pieces(node: ast.stmt, before: list[ast.stmt]) -> list[ast.stmt]:
     for start, end in itertools.pairwise(bounds):
         piece = copy.deepcopy(node)
         last = "" if end == length else end
-        cut = ast.parse(f"list(())[{start}:{last}]", mode="eval").body
+        (line,) = parse_python(f"list(())[{start}:{last}]").body
+        assert isinstance(line, ast.Expr)
+        cut = line.value
         assert isinstance(cut, ast.Subscript)
         cut.value = ast.Call(ast.Name("list"), [piece.iter], [])
         piece.iter = cut

@@ -27,6 +27,7 @@ from ocils.bench.task import Source, Task, Unreadable, digest_of, workspace_of
 from ocils.domain.base import Value
 from ocils.domain.errors import UsageError
 from ocils.domain.judging import TestId
+from ocils.domain.python import parse_python
 
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _LARGEST = 32 * 1024 * 1024
@@ -140,7 +141,7 @@ def _task(pair: Pair, root: str) -> Task:
 def _changed(old: bytes, new: bytes, path: str) -> _Changed:
     """Return the one function that differs. Raises ``Unreadable``."""
     try:
-        before, after = ast.parse(old), ast.parse(new)
+        before, after = parse_python(old), parse_python(new)
     except (SyntaxError, ValueError) as problem:
         raise Unreadable(f"{path} is not in today's Python: {problem}") from problem
     one, two = dict(_functions(before)), dict(_functions(after))

@@ -18,6 +18,7 @@ from typing import TypeAlias
 from ocils.bench.readers.asserts import parsed, taken_apart, tests_of
 from ocils.bench.readers.records import Record, read_records, text, texts
 from ocils.bench.task import Source, Task, Unreadable, digest_of, workspace_of
+from ocils.domain.python import parse_python
 
 PROGRAM, TESTS = "program.py", "test_program.py"
 _REFERENCE = "reference_program.py"
@@ -92,7 +93,7 @@ def _mbpp(name: str, record: Record, root: str) -> Task:
     if isinstance(record.get("test"), str) and "assertion(" in text(record, "test"):
         # The plus form as a program: the loop over its inputs is what is judged.
         whole = parsed(text(record, "test")).body
-        (check,) = ast.parse("def check(candidate): pass").body
+        (check,) = parse_python("def check(candidate): pass").body
         assert isinstance(check, ast.FunctionDef)
         check.body = [n for n in whole if not isinstance(n, ast.FunctionDef)]
         shared = [n for n in whole if isinstance(n, ast.FunctionDef)]

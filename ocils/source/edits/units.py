@@ -13,6 +13,7 @@ import warnings
 from tree_sitter import Node
 
 from ocils.domain.base import Value
+from ocils.domain.python import parse_python
 from ocils.domain.text import Span
 
 _HEADERS = {
@@ -69,9 +70,7 @@ def unit_of(node: Node, outer: Unit | None) -> Unit | None:
 def dump(text: str) -> str | None:
     """Return the syntax tree as text, without positions, or None when the text does not parse."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.dump(ast.parse(text))
+        return ast.dump(parse_python(text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
