@@ -89,17 +89,24 @@ def minimal(document: Document, span: Span, new: str) -> tuple[Edit, ...]:
         edit = _trim(document, Span(offsets[first], offsets[last]), text)
         if edit is not None:
             edits.append(edit)
-    if any(_joins(document, edit) for edit in edits):
+    if "\r" in old + new and _plain(_applied(document, span, edits)) != _plain(new):
+        # A line feed behind a carriage return that stayed is no line of its own.
         whole = _trim(document, span, new)
         return () if whole is None else (whole,)
     return tuple(edits)
 
 
-def _joins(document: Document, edit: Edit) -> bool:
-    """Whether a line feed comes behind a carriage return that stays, or before it: two become one."""
-    start, end = edit.span.start, edit.span.end
-    behind = edit.text.startswith("\n") and document.data[max(0, start - 1) : start] == b"\r"
-    return behind or (edit.text.endswith("\r") and document.data[end : end + 1] == b"\n")
+def _applied(document: Document, span: Span, edits: Sequence[Edit]) -> str:
+    pieces, at = [], span.start
+    for edit in edits:
+        pieces += [decode(document, Span(at, edit.span.start)), edit.text]
+        at = edit.span.end
+    return "".join([*pieces, decode(document, Span(at, span.end))])
+
+
+def _plain(text: str) -> str:
+    """Return what two texts are compared by: any newline is as good as another."""
+    return _NEWLINE.sub("\n", text)
 
 
 def _newline_of_old(new: str, old: str) -> str:

@@ -322,6 +322,8 @@ TEXT = st.lists(
 
 @example("\r", "\n\n")
 @example("a\n", "\r\na\n")
+@example("\ra\n", "\n\n")
+@example("\na\ra\r", "\n\n\n\n")
 @given(TEXT, TEXT)
 def test_minimal_edits_turn_one_text_into_the_other(old: str, new: str) -> None:
     doc = Document("/w/a.py", old.encode())
