@@ -68,6 +68,7 @@ IO_MODULES = frozenset(
 )
 PURE_MAY_IMPORT = {
     "ocils/domain/cancel.py": {"threading"},  # the token is shared between threads on purpose
+    "ocils/domain/python.py": {"threading"},  # Python itself is what threads disturb there
     "ocils/source/lines.py": {"os"},  # os.path.commonprefix compares texts and touches no file
 }
 
