@@ -150,11 +150,11 @@ export class Editor {
     return this.page.locator('.notifications-toasts .notification-list-item', { hasText: text });
   }
 
-  async press(notification, button) {
+  async press(notification, button, options = {}) {
     const found = notification.first().locator('.monaco-button', { hasText: button }).first();
     // Toasts fold their buttons away until they are looked at.
-    if (!(await found.isVisible())) await notification.first().hover();
-    await found.click();
+    if (!(await found.isVisible())) await notification.first().hover(options);
+    await found.click(options);
   }
 
   /** Wait until the status item says that nothing runs. */
