@@ -50,7 +50,7 @@ async def _over_raw(name: str, rows: int, rounds: int, model: str) -> Figure:
 
 
 async def allocator_gain(
-    _: Bench, rounds: int = 3, prompt: int = 1024, model: str = "125M"
+    _: Bench, rounds: int = 9, prompt: int = 1024, model: str = "125M"
 ) -> Figure:
     """Eight candidates at a context of 1,024 with our settings of the allocator, over without.
 
