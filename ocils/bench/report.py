@@ -24,7 +24,7 @@ from ocils.domain.errors import UsageError
 from ocils.domain.session import Limits
 
 _SHOWN = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_COMPARED = (16, 64, 1 << 20)
+_COMPARED = (16, 64, 1 << 20)  # the last means: as many as were allowed
 _ROOMS = ("bench", "domain", "engine", "prompt", "refine", "sandbox", "source")
 _LIBRARIES = ("ocils", "ctranslate2", "pytest")
 

@@ -84,8 +84,8 @@ def _is_transport(error: BaseException) -> bool:
 
 
 def _is_address(error: BaseException) -> bool:
-    # Either client names the first class so; a scheme that it cannot speak is a plain ValueError.
-    named = type(error).__name__ in ("InvalidURL", "InvalidProxyURL", "UnsupportedProtocol")
+    # The client's own class has no root of errors; a scheme that it cannot speak is a plain ValueError.
+    named = type(error).__name__ == "InvalidURL"
     return named or (isinstance(error, ValueError) and "proxy" in str(error).lower())
 
 
