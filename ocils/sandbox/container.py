@@ -65,7 +65,7 @@ def start_container(
     with contextlib.ExitStack() as undo, _nonce_file(nonce) as path:
         try:
             options = create_options(runtime, engine.info, memory_mib, size, path)
-            undo.callback(_remove, engine, name)
+            undo.callback(remove_container, engine, name)
             container = _create(engine, image, name, options)
             line = Line(container)
             undo.callback(line.close)
@@ -152,8 +152,11 @@ def _nonce_file(nonce: str) -> Iterator[str]:
         Path(path).unlink()
 
 
-def _remove(engine: Engine, name: str) -> None:
-    """Remove a container that may never have been made: none that did not start ends by itself."""
+def remove_container(engine: Engine, name: str) -> None:
+    """Remove a container by its name or id, again when the connection breaks; it may be gone already.
+
+    One that never started would not end by itself.
+    """
     for _ in range(ATTEMPTS):
         try:
             engine.knock()

@@ -5,17 +5,15 @@ Not covered: how many slots there are and what they judge (``slots.py``, ``pool.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
 
 from docker.errors import DockerException
-from docker.models.containers import Container
 from requests.exceptions import RequestException
 
 from ocils.domain.errors import SandboxUnavailable
-from ocils.sandbox.container import ATTEMPTS, BROKEN, start_container
+from ocils.sandbox.container import ATTEMPTS, BROKEN, remove_container, start_container
 from ocils.sandbox.derived import image_runtime
 from ocils.sandbox.engine import Engine
 from ocils.sandbox.host import host_runtime
@@ -97,7 +95,9 @@ class ContainerPlace:
                 image = self._image()
                 options = self._engine, self.runtime, image, memory_mib, size
                 container, line = start_container(*options)
-                return Slot(self.runtime, line, partial(_remove, self._engine, container))
+                return Slot(
+                    self.runtime, line, partial(remove_container, self._engine, str(container.id))
+                )
             except SlotLost as error:
                 lost = error
             except BROKEN as error:
@@ -115,12 +115,6 @@ class ContainerPlace:
         if isinstance(runtime, HostRuntime):
             return ensure_image(self._engine.client, runtime.home)
         return runtime.image
-
-
-def _remove(engine: Engine, container: Container) -> None:
-    with contextlib.suppress(DockerException, RequestException, OSError):
-        engine.knock()
-        container.remove(force=True)
 
 
 def _failed(error: Exception) -> SandboxUnavailable:

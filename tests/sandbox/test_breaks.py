@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -10,13 +9,12 @@ import pytest
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.judging import Passed, Plan
-from ocils.sandbox.owner import current_owner
 from ocils.sandbox.pool import DockerSandbox
 from ocils.workspace.disk import DiskWorkspace
 
 from .conftest import SHOP
 from .relay import Relay
-from .test_life import containers_of
+from .test_slots import mine, until
 from .yard import lay_out
 
 pytestmark = pytest.mark.docker
@@ -32,28 +30,19 @@ async def test_a_request_whose_connection_breaks_is_made_again(
     relay = Relay(tmp_path / "engine.sock")
     await relay.start()
     environ = {**os.environ, "DOCKER_HOST": f"unix://{relay.path}"}
-    before = set(containers_of(current_owner()))
+    before = mine()
     sandbox = DockerSandbox(str(tmp_path / "work"), python=environment, width=1, environ=environ)
     snapshot = await DiskWorkspace(str(tmp_path / "work")).snapshot()
     try:
         await sandbox.warm(snapshot, CancelToken())
-        first = set(containers_of(current_owner())) - before
+        first = mine() - before
         relay.break_at(words, passed=passed, times=times)
         # A fresh container is asked for.
         verdict = await sandbox.judge(snapshot, (), Plan(fresh=True, seconds=20), CancelToken())
         assert isinstance(verdict, Passed)
         assert relay.unbroken == 0
-        await _gone(before | first)
+        await until(lambda: mine() <= before | first)
     finally:
         await sandbox.close()
         await relay.cut()
-    await _gone(before)
-
-
-async def _gone(but: set[str]) -> None:
-    """Wait until nothing is there but ``but``; what is ended goes in a moment, what never ran stays."""
-    for _ in range(50):
-        if set(containers_of(current_owner())) <= but:
-            return
-        await asyncio.sleep(0.2)
-    assert set(containers_of(current_owner())) <= but
+    await until(lambda: mine() <= before)
