@@ -77,8 +77,13 @@ def test_two_runs_at_once_and_a_cancel_in_the_middle_of_judging(
     root = workspace("basket")
     pricing, test = root / "shop/pricing.py", root / "tests/test_pricing.py"
     pricing.write_text(pricing.read_text().replace("raise ValueError", "raise TypeError"))
+    # A slow test keeps the first run under way for as long as hands need to start the second.
+    slow = "def test_delivery_is_free_at_the_limit():\n"
     test.write_text(
-        test.read_text().replace("assert subtotal([]) == 0", 'assert subtotal([]) == "never"')
+        "import time\n"
+        + test.read_text()
+        .replace("assert subtotal([]) == 0", 'assert subtotal([]) == "never"')
+        .replace(slow, slow + "    time.sleep(2)\n")
     )
     code().drive("busy.mjs", root)
 

@@ -28,20 +28,21 @@ await story(fromEnvironment(), async (editor) => {
   await editor.toast('Refining discounted').first().waitFor();
   say('two runs at once');
   await editor.shot('two-runs');
-  // Notifications move when another one comes, also under a press: whoever has not been heard is pressed again.
-  const left = new Set(['delivery', 'discounted']);
-  await until('both mended', async () => {
-    for (const name of left) {
-      const proposal = editor.toast(`${name}: `).filter({ hasText: 'Apply' });
-      if (await editor.toast(`${name} mended`).count()) {
-        left.delete(name);
-        say(`${name} is mended`);
-      } else if (await proposal.count()) {
-        await editor.shot(`proposal-${name}`);
-        await editor.press(proposal, 'Apply', { timeout: 5000 }).catch(() => {});
-      }
+  // What is offered is pressed until it is heard: notifications move when another one comes, also under a press.
+  // The text tells the end, since the word of success is a notification that goes by itself.
+  const offered = new Set();
+  await until('both offered and taken', async () => {
+    let open = 0;
+    for (const name of ['delivery', 'discounted']) {
+      const offer = editor.toast(`${name}: `).filter({ has: page.locator('.monaco-button', { hasText: /^Apply$/ }) });
+      if ((await offer.count()) === 0) continue;
+      open += 1;
+      if (!offered.has(name)) await editor.shot(`proposal-${name}`);
+      offered.add(name);
+      const heard = await editor.press(offer, 'Apply', { timeout: 5000 }).then(() => true, () => false);
+      if (heard) say(`${name} is taken`);
     }
-    return left.size === 0;
+    return offered.size === 2 && open === 0;
   });
   await editor.openFile('shop/pricing.py');
   await editor.sees('cents >= FREE_DELIVERY_FROM');
