@@ -65,16 +65,19 @@ class CaseResult(Value, frozen=True):
         return self.outcome in ("passed", "xfailed", "xpassed")
 
 
-class Probe(Value, frozen=True):
+class Probe(Value, frozen=True, omit_defaults=True):
     """Record which lines of ``path`` (absolute) from ``first`` to ``last`` (1-based, both included) run.
 
-    With ``calls``, record instead what the outermost function there was given and gave back.
+    With ``calls``, record instead what the outermost function there was given and gave back. With
+    ``live``, tell each line when it first runs, so that a test that never ends has lines too (of the
+    original only).
     """
 
     path: str
     first: int
     last: int
     calls: bool = False
+    live: bool = False
 
 
 class Call(Value, frozen=True):
@@ -164,7 +167,7 @@ class TimedOut(Value, frozen=True, tag=True):
     """The run took longer than ``seconds``; ``running`` is the test that was on when it was ended.
 
     ``rest`` holds the collected tests that had not begun; ``coverage`` is that of the tests that
-    ended.
+    ended, and with a live probe that of ``running`` too.
     """
 
     seconds: float
@@ -175,13 +178,22 @@ class TimedOut(Value, frozen=True, tag=True):
     level: Level = ""
 
 
-class Killed(Value, frozen=True, tag=True):
-    """The candidate was ended: "memory", "output", "exit" (it ended the process itself), "cancelled"."""
+KilledFor: TypeAlias = Literal["memory", "output", "exit", "signal", "cancelled"]
 
-    why: Literal["memory", "output", "exit", "signal", "cancelled"]
+
+class Killed(Value, frozen=True, tag=True):
+    """The candidate was ended: "memory", "output", "exit" (it ended the process itself), "cancelled".
+
+    ``running``, ``rest`` and ``coverage`` are as in ``TimedOut``.
+    """
+
+    why: KilledFor
     detail: str = ""
     cases: tuple[CaseResult, ...] = ()
     level: Level = ""
+    running: TestId | None = None
+    rest: tuple[TestId, ...] = ()
+    coverage: Coverage | None = None
 
 
 class Unjudged(Value, frozen=True, tag=True):
@@ -200,7 +212,11 @@ Verdict: TypeAlias = Passed | Failed | Broken | TimedOut | Killed | Unjudged
 
 
 class Baseline(Value, frozen=True):
-    """How the original fares: its verdict, what is red, which tests reach the target, which flicker."""
+    """How the original fares: its verdict, what is red, which tests reach the target, which flicker.
+
+    ``stuck`` are the red ones that never end, or that end the run of all: no run of the original
+    may hold them.
+    """
 
     cases: tuple[CaseResult, ...]
     seconds: float
@@ -208,3 +224,4 @@ class Baseline(Value, frozen=True):
     reaching: tuple[TestId, ...]
     coverage: Coverage
     flaky: tuple[TestId, ...] = ()
+    stuck: tuple[TestId, ...] = ()

@@ -1,12 +1,10 @@
-"""How the original fares, hangs included.
+"""How the original fares, with tests that never end or that end the run.
 
-A test that never ends is the very bug that someone may want repaired, so it must not hide the
-rest: when no test has ended for a while the run is ended, and the test that was on is run alone,
-with more patience. One that is only slow is taken like any other; one that does not end is noted
-as red, and the tests behind it are run without it.
+Such a test is the very bug that someone may want repaired, so it must not hide the rest. When no
+test has ended for a while, or the process was ended (memory, a signal, ``os._exit``), the test that
+was on is run alone (``apart.py``), and those behind it without it, at the same time.
 
-Not covered: flaky tests, which only a second baseline shows (``green.py``); which lines a test that
-never ends had run.
+Not covered: flaky tests, which only a second baseline shows (``green.py``).
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ from ocils.domain.cancel import CancelToken
 from ocils.domain.events import CaseFinished, Event, Preparing, TestsDiscovered
 from ocils.domain.judging import (
     Baseline,
+    Broken,
     CaseResult,
     Coverage,
     Failed,
@@ -31,15 +30,15 @@ from ocils.domain.judging import (
     TestId,
     TestLines,
     TimedOut,
+    Unjudged,
     Verdict,
 )
 from ocils.domain.target import EditTarget
 from ocils.domain.text import Snapshot
 from ocils.ports import Sandbox
+from ocils.refine.apart import Apart
 
-_HANGS = 3  # more tests than this that never end, and the suite itself is at fault
 _QUIET = 6.0  # seconds without a test ending before the one that is on is looked at alone
-_ALONE = 20.0  # seconds that it gets then
 
 Found: TypeAlias = Event | Baseline | Verdict
 
@@ -61,36 +60,39 @@ async def judge_original(
     probe = Probe(target.path, target.first_line, target.last_line) if target else None
     plan = Plan(tests=tests, paths=paths, seconds=seconds, probe=probe, quiet=_QUIET)
     heard = _Heard(probed=probe is not None)
-    hangs = 0
-    while True:
-        verdict: Verdict = TimedOut(seconds)
-        async with aclosing(_watched(snapshot, plan, sandbox, cancel, heard.count)) as steps:
-            async for found in steps:
-                if isinstance(found, Event):
-                    yield found
-                else:
-                    verdict = found
-        heard.take(verdict, plan.quiet)
-        if isinstance(verdict, Passed | Failed):
-            break
-        if not isinstance(verdict, TimedOut) or verdict.running is None or hangs > _HANGS:
-            yield verdict
-            return
-        hung = verdict.running
-        yield Preparing(f"running {hung.rpartition('::')[2]} by itself: it takes long")
-        alone = Plan(tests=(hung,), seconds=_ALONE, probe=probe)
-        answer = await sandbox.judge(snapshot, (), alone, cancel)
-        heard.take(answer, _ALONE)
-        if isinstance(answer, Killed) and answer.why == "cancelled":
-            yield answer
-            return
-        if not isinstance(answer, Passed | Failed):
-            hangs += 1
-            heard.hang(hung)
-        if not verdict.rest:
-            break
-        plan = Plan(tests=verdict.rest, seconds=seconds, probe=probe, quiet=_QUIET)
+    async with Apart(snapshot, sandbox, cancel, probe) as apart:
+        while True:
+            verdict: Verdict = TimedOut(seconds)
+            async with aclosing(_watched(snapshot, plan, sandbox, cancel, heard.count)) as steps:
+                async for found in steps:
+                    if isinstance(found, Event):
+                        yield found
+                    else:
+                        verdict = found
+            heard.take(verdict, plan.quiet)
+            if isinstance(verdict, Passed | Failed):
+                break
+            if not isinstance(verdict, TimedOut | Killed) or _cancelled(verdict):
+                yield verdict
+                return
+            if (test := verdict.running) is None or not await apart.look_at(test):
+                yield verdict
+                return
+            what = "takes long" if isinstance(verdict, TimedOut) else "ended the run"
+            yield Preparing(f"running {test.rpartition('::')[2]} by itself: it {what}")
+            if not verdict.rest:
+                break
+            plan = Plan(tests=verdict.rest, seconds=seconds, probe=probe, quiet=_QUIET)
+        async for test, answer in apart.answers():
+            if _cancelled(answer):
+                yield answer
+                return
+            heard.take_alone(test, answer)
     yield heard.baseline()
+
+
+def _cancelled(verdict: Verdict) -> bool:
+    return isinstance(verdict, Killed) and verdict.why == "cancelled"
 
 
 class _Heard:
@@ -103,6 +105,7 @@ class _Heard:
         self._lines: list[TestLines] = []
         self._collection: set[int] = set()
         self._seconds = 0.0
+        self._stuck: list[TestId] = []
 
     @property
     def count(self) -> int:
@@ -112,31 +115,40 @@ class _Heard:
     def take(self, verdict: Verdict, quiet: float) -> None:
         """Take in a run; of one that was ended for its silence, not the silence itself."""
         self._cases.update((case.test, case) for case in verdict.cases)
-        if not isinstance(verdict, Passed | Failed | TimedOut):
+        if isinstance(verdict, Broken | Unjudged):
             return
-        silence = quiet if isinstance(verdict, TimedOut) else 0.0
-        self._seconds += max(verdict.seconds - silence, sum(case.seconds for case in verdict.cases))
+        lasted = sum(case.seconds for case in verdict.cases)
+        if not isinstance(verdict, Killed):
+            silence = quiet if isinstance(verdict, TimedOut) else 0.0
+            lasted = max(verdict.seconds - silence, lasted)
+        self._seconds += lasted
         if verdict.coverage is not None:
             self._covered = True
             self._lines += verdict.coverage.tests
             self._collection.update(verdict.coverage.collection)
 
-    def hang(self, test: TestId) -> None:
-        """Note a test that does not end."""
-        self._cases[test] = CaseResult(test, "failed", 0.0, "it never ends", "timeout")
+    def take_alone(self, test: TestId, verdict: Verdict) -> None:
+        """Take in the run of a test that was stuck among the others."""
+        self.take(verdict, verdict.seconds if isinstance(verdict, TimedOut) else 0.0)
+        if isinstance(verdict, Passed | Failed):
+            return
+        self._stuck.append(test)
+        if isinstance(verdict, TimedOut):
+            why = f"it had not ended after {verdict.seconds:.0f} s"
+            self._cases[test] = CaseResult(test, "failed", 0.0, why, "timeout")
 
     def baseline(self) -> Baseline:
         """Return what it amounts to.
 
-        What a hung test ran is not known: it counts as reaching the target only when no other red
-        test does, so that a test which hangs for its own reasons does not become the goal. Where
-        nothing is known of any test (its runner records no coverage) every one may reach the target.
+        Of a stuck test, what it ran may not be known: then it counts as reaching the target only when
+        no other red test does, so that one which is stuck for its own reasons does not become the
+        goal. Where nothing is known of any test (its runner records no coverage) all may reach it.
         """
         every = tuple(self._cases.values())
         red = tuple(c.test for c in every if c.outcome in ("failed", "error"))
         reached = {each.test for each in self._lines if each.lines}
         if not reached.intersection(red):
-            reached |= {case.test for case in every if case.kind == "timeout"}
+            reached |= set(self._stuck)
         if self._probed and not self._covered:
             reached = {case.test for case in every}
         return Baseline(
@@ -145,6 +157,7 @@ class _Heard:
             red=red,
             reaching=tuple(c.test for c in every if c.test in reached),
             coverage=Coverage(tuple(self._lines), tuple(sorted(self._collection))),
+            stuck=tuple(self._stuck),
         )
 
 

@@ -64,7 +64,7 @@ class Confirmation:
     async def _fresh_original(self) -> Verdict:
         if self._original is None:
             tests = self._tests_that_end(set())
-            if not tests and self._all_hang():
+            if not tests and self._all_stuck():
                 # Naming no tests would run them all, and none of them ends: there is nothing to learn.
                 return Passed((), 0.0)
             self._original = asyncio.create_task(self._run((), 0, tests))
@@ -77,14 +77,14 @@ class Confirmation:
             await asyncio.wait([self._original])
 
     def _tests_that_end(self, wanted: set[TestId]) -> tuple[TestId, ...]:
-        """Name the tests only when some never end and are not ``wanted``; else run the plain suite."""
+        """Name the tests only when some are stuck and not ``wanted``; else run the plain suite."""
+        stuck = set(self._baseline.stuck) - wanted
         cases = self._baseline.cases
-        hung = {case.test for case in cases if case.kind == "timeout"} - wanted
-        return tuple(case.test for case in cases if case.test not in hung) if hung else ()
+        return tuple(case.test for case in cases if case.test not in stuck) if stuck else ()
 
-    def _all_hang(self) -> bool:
+    def _all_stuck(self) -> bool:
         cases = self._baseline.cases
-        return bool(cases) and all(case.kind == "timeout" for case in cases)
+        return bool(cases) and {case.test for case in cases} == set(self._baseline.stuck)
 
     async def _run(self, edits: tuple[Edit, ...], seed: int, tests: tuple[TestId, ...]) -> Verdict:
         paths = () if tests else self._paths

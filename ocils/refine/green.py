@@ -33,8 +33,8 @@ def compare(
 ) -> Confirmed | Denied:
     """Decide from a fresh run of the original and fresh runs of the candidate.
 
-    ``goals`` are the red tests that must turn green; those that hung at the baseline are not part
-    of ``original``.
+    ``goals`` are the red tests that must turn green; those that were stuck at the baseline are not
+    part of ``original``.
     """
     if not isinstance(original, Passed | Failed):
         return Denied(f"the original could not be run again: {feedback.write(original, 200).text}")

@@ -77,9 +77,7 @@ def unusable(verdict: Verdict) -> Finished:
             message = f"the tests did not end within {seconds:.0f} s{where}"
             return Finished("timeout", message, verdict=verdict)
         case Killed(why=why, detail=detail):
-            return Finished(
-                "unjudged", f"the test run was ended: {why} {detail}".rstrip(), verdict=verdict
-            )
+            return Finished("unjudged", f"the test run was ended: {detail or why}", verdict=verdict)
         case Unjudged(why="isolation", detail=detail, cases=cases):
             red = next((case.test for case in cases if not case.passed), "a test")
             return Finished("unjudged", _isolated(red, detail), verdict=verdict)

@@ -22,6 +22,7 @@ from ocils.domain.judging import (
     Failed,
     FailureClass,
     Killed,
+    KilledFor,
     Passed,
     Plan,
     TestId,
@@ -74,6 +75,7 @@ class Report:
         self._broken: list[Record] = []
         self._stopped: Record | None = None
         self._running: str | None = None
+        self._live: set[int] = set()
         self._code: int | None = None
         self._replaced: list[tuple[str, str]] = []
         self._printed = 0
@@ -115,13 +117,13 @@ class Report:
             return TimedOut(end.seconds, running, cases, rest, coverage)
         if end.ended_for == "memory":
             why = "the container's memory was used up"
-            return Killed("memory", why, self._until("memory", why))
+            return self._killed("memory", why, "memory", why)
         if end.ended_for in ("output", "report") or self._printed > OUTPUT_CAP:
             why = "it wrote more than the limit"
-            return Killed("output", why, self._until("killed", why))
+            return self._killed("output", why, "killed", why)
         if end.status is not None and end.status < 0:
             why = f"signal {-end.status}"
-            return Killed("signal", why, self._until("killed", f"ended by {why}"))
+            return self._killed("signal", why, "killed", f"ended by {why}")
         if self._rest and not self._trust:
             self._trust = "the report ends in the middle of a record"
         if self._trust:
@@ -144,10 +146,23 @@ class Report:
         last = CaseResult(TestId(self._running), "failed", message=why, kind=kind)
         return (*self.cases, last)
 
+    def _killed(self, why: KilledFor, detail: str, kind: FailureClass, message: str) -> Killed:
+        return Killed(
+            why,
+            detail,
+            self._until(kind, message),
+            running=None if self._running is None else TestId(self._running),
+            rest=self._not_begun(),
+            coverage=self._coverage(),
+        )
+
     def _coverage(self) -> Coverage | None:
         if self._plan.probe is None:
             return None
-        return Coverage(tuple(self._lines), self._collection)
+        lines = list(self._lines)
+        if self._running is not None and self._live:
+            lines.append(TestLines(TestId(self._running), tuple(sorted(self._live))))
+        return Coverage(tuple(lines), self._collection)
 
     def _not_begun(self) -> tuple[TestId, ...]:
         begun = {*self._cases, self._running}
@@ -183,6 +198,9 @@ class Report:
                 self._stopped = record
             case "start":
                 self._running = str(record["id"])
+                self._live.clear()
+            case "line":
+                self._live.add(int(record["line"]))
             case "modules":
                 self._modules = tuple(str(each) for each in record["names"])
             case "done":
@@ -213,13 +231,13 @@ class Report:
             return Broken(why, kind, missing_module=module)
         on = f" during {self._running}" if self._running else ""
         why = f"it ended the test process{on} (status {end.status})"
-        return Killed("exit", why, self._until("killed", "it ended the test process"))
+        return self._killed("exit", why, "killed", "it ended the test process")
 
     def _left(self, record: Record) -> Verdict:
         names = {name for link in record["chain"] for name in link[0]}
         if names & {"SystemExit", "KeyboardInterrupt", "Exit"}:
             why = f"it ended the test session: {record['message']}"
-            return Killed("exit", why, self._until("killed", why))
+            return self._killed("exit", why, "killed", why)
         why = f"pytest failed: {record['message']}"
         return Broken(why, "report", frames_of(record), self.cases)
 

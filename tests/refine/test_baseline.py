@@ -158,7 +158,8 @@ async def test_red_tests_before_a_hang_stay_goals() -> None:
     baseline = next(e.baseline for e in events if isinstance(e, BaselineJudged))
     assert set(baseline.red) == {inside, above}
     assert above in baseline.reaching
-    assert inside not in baseline.reaching, "what a hung test runs is not known"
+    assert inside not in baseline.reaching, "nobody told what the hung test runs"
+    assert baseline.stuck == (inside,)
 
 
 async def test_a_slow_test_is_not_taken_for_a_hang(scene: Scene) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ocils.domain.judging import Broken, Failed, Passed, Plan, Probe
+from ocils.domain.judging import Broken, Failed, Passed, Plan, Probe, TimedOut
 
 from .conftest import Maker
 from .plain import agrees
@@ -130,6 +130,13 @@ async def test_a_python_with_a_pytest(
     lines = {each.test.rpartition("::")[2]: each.lines for each in asked.coverage.tests}
     assert set(lines["test_async"]) == {4, 5, 7}
     assert set(lines["test_capture"]) == {4, 5, 6}
+    text = FILES["m.py"].replace("return n * 2", "while n == 3: pass\n            return n * 2")
+    live = Probe(f"{yard.root}/m.py", 3, 8, live=True)
+    plan = Plan(tests=(ids[list(lines).index("test_async")],), seconds=3, probe=live, fresh=True)
+    hung = await yard.judge(replace(yard.snapshot, "m.py", text), plan)
+    assert isinstance(hung, TimedOut), hung
+    assert hung.coverage is not None
+    assert [each.lines for each in hung.coverage.tests] == [(4, 5, 7)]
     text = FILES["m.py"].replace("n * 2", "n + 2")
     edits = replace(yard.snapshot, "m.py", text)
     bad = {"failed": 5, "passed": 2, "skipped": 1, "xfailed": 1, "error": 1}

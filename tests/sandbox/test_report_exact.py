@@ -151,6 +151,26 @@ def test_the_time_is_up(tests: tuple[TestId, ...]) -> None:
     assert judge([], ended_for="timeout") == TimedOut(1.5, None, (), (), None)
 
 
+def test_the_lines_of_a_test_that_was_on_are_told_as_they_run() -> None:
+    def line(number: int) -> Record:
+        return {"t": "line", "line": number}
+
+    plan = Plan(probe=PROBE)
+    during_collection = [line(1), collected(A, B, C)]
+    records = [*during_collection, {"t": "start", "id": A}, line(2), case(A, lines=[2, 3])[1]]
+    records += [{"t": "start", "id": B}, line(4), line(2)]
+    lines = Coverage((TestLines(A, (2, 3)), TestLines(B, (2, 4))))
+    hung = judge(records, plan, ended_for="timeout", status=-9)
+    assert isinstance(hung, TimedOut)
+    assert hung.coverage == lines
+    ended = judge(records, plan, status=-9)
+    assert isinstance(ended, Killed)
+    assert ended.coverage == lines
+    unasked = judge(records, status=-9)
+    assert isinstance(unasked, Killed)
+    assert unasked.coverage is None
+
+
 @pytest.mark.parametrize(
     ("ended_for", "status", "why", "detail", "kind", "message"),
     [
@@ -166,7 +186,7 @@ def test_ended_from_outside(
 ) -> None:
     last = CaseResult(B, "failed", message=message or detail, kind=kind)
     verdict = judge(on(), ended_for=ended_for, status=status)
-    assert verdict == Killed(why, detail, (*passed(A), last))
+    assert verdict == Killed(why, detail, (*passed(A), last), running=B, rest=(C,))
     assert judge([], ended_for=ended_for, status=status) == Killed(why, detail)
 
 
@@ -241,7 +261,8 @@ def test_leaving_the_session_is_an_exit(name: str) -> None:
     stopped["message"] = "the last words"
     why = "it ended the test session: the last words"
     last = CaseResult(B, "failed", message=why, kind="killed")
-    assert judge([*on(), stopped, done(2)]) == Killed("exit", why, (*passed(A), last))
+    expected = Killed("exit", why, (*passed(A), last), running=B, rest=(C,))
+    assert judge([*on(), stopped, done(2)]) == expected
 
 
 def test_a_runner_that_fails_is_broken() -> None:
@@ -254,14 +275,14 @@ def test_a_runner_that_fails_is_broken() -> None:
 def test_ending_the_process() -> None:
     last = CaseResult(B, "failed", message="it ended the test process", kind="killed")
     why = "it ended the test process during t.py::b (status 3)"
-    assert judge(on(), status=3) == Killed("exit", why, (*passed(A), last))
+    assert judge(on(), status=3) == Killed("exit", why, (*passed(A), last), running=B, rest=(C,))
     assert judge([collected(A), *case(A)]) == Killed(
         "exit", "it ended the test process (status 0)", passed(A)
     )
     early = "it ended the test process (status 1)"
     assert judge([], status=1, output="SyntaxError: bad") == Killed("exit", early)
     late = judge([collected(A)], status=RAISED, output="SyntaxError: bad")
-    assert late == Killed("exit", f"it ended the test process (status {RAISED})")
+    assert late == Killed("exit", f"it ended the test process (status {RAISED})", rest=(A,))
 
 
 def test_a_runner_that_does_not_come_to_collecting_is_broken() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from typing import Any
 
 from .originals import Originals
@@ -24,14 +25,21 @@ class Records:
         self._report = report
         self._nonce: str = order["nonce"]
         self._number = 0
+        # A line of a live probe may be told from another thread, in the middle of a record.
+        self._lock = threading.Lock()
         self._originals = Originals()
 
     def _send(self, **record: Any) -> None:
         if record["t"] == "done":
             record["replaced"] = self._originals.replaced()
-        record["n"] = self._nonce
-        record["i"] = self._number
-        self._number += 1
-        data = memoryview((_encode(record) + "\n").encode("ascii"))
-        while data:
-            data = data[_write(self._report, data) :]
+        with self._lock:
+            record["n"] = self._nonce
+            record["i"] = self._number
+            self._number += 1
+            data = memoryview((_encode(record) + "\n").encode("ascii"))
+            while data:
+                data = data[_write(self._report, data) :]
+
+    def _tell(self, line: int) -> None:
+        """Say that ``line`` of the probed region runs for the first time in this test."""
+        self._send(t="line", line=line)

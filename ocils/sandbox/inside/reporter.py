@@ -1,8 +1,8 @@
 """The pytest plugin that reports: one JSON line a record, with a nonce and a running number.
 
 Records (``t``): ``collected`` ids · ``broken`` a file that could not be collected · ``start`` and
-``case`` of a test · ``stopped`` the session was left by an exception · ``modules`` third-party
-modules that were loaded · ``done`` exit code.
+``case`` of a test · ``line`` of a live probe, when it first runs in a test · ``stopped`` the session
+was left by an exception · ``modules`` third-party modules that were loaded · ``done`` exit code.
 
 It keeps the project's own options and configuration, and selects and orders the expected tests.
 
@@ -41,7 +41,7 @@ class Reporter(Records):
         if order.get("probe"):
             from . import lines
 
-            self._probe = lines.watch(**order["probe"])
+            self._probe = lines.watch(**order["probe"], tell=self._tell)
 
     def arguments(self) -> list[str]:
         """Return pytest's arguments; the project's own ``addopts`` come before them."""

@@ -96,7 +96,7 @@ class Reporter(Records, unittest.TestResult):
         if order.get("probe"):
             from . import lines
 
-            self._probe = lines.watch(**order["probe"])
+            self._probe = lines.watch(**order["probe"], tell=self._tell)
 
     def run(self) -> int:
         """Run the tests of the order; returns the exit code."""

@@ -1,0 +1,152 @@
+"""Tests of the original that never end, or that end the run of all: looked at alone, then goals."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from ocils.domain.cancel import CancelToken
+from ocils.domain.events import BaselineJudged, Preparing
+from ocils.domain.judging import (
+    Baseline,
+    CaseResult,
+    Coverage,
+    Failed,
+    Killed,
+    Passed,
+    Plan,
+    TestId,
+    TestLines,
+    TimedOut,
+    Unjudged,
+    Verdict,
+)
+from ocils.refine.apart import Apart
+from ocils.sandbox.scripted import Script, ScriptedSandbox, Trial
+from tests.refine.conftest import CASES, Scene, end_of, events_of
+
+ABOVE, INSIDE = TestId("t.py::above"), TestId("t.py::inside")
+
+
+def stuck(test: TestId, scene: Scene, *lines: int, why: str = "memory") -> Script:
+    """Judge as the scene does, but that the original's ``test`` ends the run, having run ``lines``."""
+
+    def script(trial: Trial) -> Verdict:
+        asked = trial.plan.tests or tuple(TestId(case) for case in CASES)
+        if trial.changed or test not in asked:
+            return scene.script(trial)
+        before, rest = asked[: asked.index(test)], asked[asked.index(test) + 1 :]
+        cases: tuple[CaseResult, ...] = ()
+        ran: tuple[TestLines, ...] = (TestLines(test, lines),) if lines and not rest else ()
+        if before:
+            plan = msgspec.structs.replace(trial.plan, tests=before)
+            verdict = scene.script(msgspec.structs.replace(trial, plan=plan))
+            assert isinstance(verdict, Passed | Failed)
+            cases = verdict.cases
+            ran = verdict.coverage.tests if verdict.coverage else ()
+        last = CaseResult(test, "failed", message="it was on", kind="killed")
+        if why == "timeout":
+            return TimedOut(trial.plan.seconds, test, (*cases, last), rest, Coverage(ran))
+        return Killed("memory", "all of it", (*cases, last), "", test, rest, Coverage(ran))
+
+    return script
+
+
+async def baseline_of(scene: Scene) -> Baseline:
+    events = await events_of(scene)
+    assert end_of(events).outcome == "green", end_of(events).message
+    return next(each.baseline for each in events if isinstance(each, BaselineJudged))
+
+
+async def test_a_test_that_ends_the_run_hides_nothing(scene: Scene) -> None:
+    scene.sandbox = ScriptedSandbox(stuck(ABOVE, scene), width=2)
+    baseline = await baseline_of(scene)
+    assert {case.test for case in baseline.cases} == set(CASES)
+    assert ABOVE in baseline.red
+    assert baseline.stuck == (ABOVE,)
+    assert ABOVE not in baseline.reaching, "others that reach the target are red, and known to"
+    trials = [trial for trial in scene.sandbox.trials if trial.plan.fresh]
+    assert all(ABOVE not in (trial.plan.tests or CASES) for trial in trials if not trial.changed)
+
+
+async def test_what_is_known_to_reach_the_target_is_a_goal_like_others(scene: Scene) -> None:
+    scene.sandbox = ScriptedSandbox(stuck(ABOVE, scene, 2, 4), width=2)
+    baseline = await baseline_of(scene)
+    assert ABOVE in baseline.reaching
+    confirming = [t for t in scene.sandbox.trials if t.plan.fresh and t.changed]
+    assert confirming
+    assert all(ABOVE in (trial.plan.tests or CASES) for trial in confirming)
+
+
+@pytest.mark.parametrize("why", ["memory", "timeout"])
+async def test_it_is_said_what_is_looked_at_and_why(scene: Scene, why: str) -> None:
+    scene.sandbox = ScriptedSandbox(stuck(ABOVE, scene, why=why), width=2)
+    said = [each.stage for each in await events_of(scene) if isinstance(each, Preparing)]
+    word = "takes long" if why == "timeout" else "ended the run"
+    assert f"running above by itself: it {word}" in said
+
+
+def apart(sandbox: ScriptedSandbox, scene: Scene) -> Apart:
+    return Apart(scene.snapshot, sandbox, CancelToken(), None)
+
+
+async def test_the_first_one_gets_more_patience_than_those_behind_it(scene: Scene) -> None:
+    sandbox = ScriptedSandbox(lambda trial: TimedOut(trial.plan.seconds, trial.plan.tests[0]))
+    async with apart(sandbox, scene) as alone:
+        assert await alone.look_at(ABOVE)
+        assert await alone.look_at(INSIDE)
+        seconds = [
+            answer.seconds async for _, answer in alone.answers() if isinstance(answer, TimedOut)
+        ]
+    assert seconds[0] > seconds[1] >= 1
+
+
+async def test_a_slow_test_costs_those_behind_it_no_patience(scene: Scene) -> None:
+    def script(trial: Trial) -> Verdict:
+        test = trial.plan.tests[0]
+        return Passed((), 7.0) if test == ABOVE else TimedOut(trial.plan.seconds, test)
+
+    sandbox = ScriptedSandbox(script)
+    async with apart(sandbox, scene) as alone:
+        for test in (ABOVE, INSIDE):
+            assert await alone.look_at(test)
+        _ = [each async for each in alone.answers()]
+    plans: list[Plan] = [trial.plan for trial in sandbox.trials]
+    assert plans[0].seconds == plans[1].seconds
+
+
+async def test_many_that_are_stuck_end_it(scene: Scene) -> None:
+    sandbox = ScriptedSandbox(lambda trial: TimedOut(trial.plan.seconds, trial.plan.tests[0]))
+    tests = [TestId(f"t.py::{number}") for number in range(12)]
+    async with apart(sandbox, scene) as alone:
+        taken = [await alone.look_at(test) for test in tests]
+    assert taken == [True] * 8 + [False] * 4
+
+
+async def test_many_that_are_only_slow_do_not(scene: Scene) -> None:
+    sandbox = ScriptedSandbox(lambda trial: Passed((), 7.0))
+    async with apart(sandbox, scene) as alone:
+        assert all([await alone.look_at(TestId(f"t.py::{number}")) for number in range(12)])
+
+
+async def test_leaving_ends_what_still_runs(scene: Scene) -> None:
+    sandbox = ScriptedSandbox(lambda trial: Passed((), 7.0), seconds=600)
+    async with asyncio.timeout(60), apart(sandbox, scene) as alone:
+        assert await alone.look_at(ABOVE)
+        await asyncio.sleep(0)
+
+
+async def test_a_sandbox_that_cannot_judge_it_alone_takes_back_nothing(scene: Scene) -> None:
+    usual = stuck(ABOVE, scene)
+
+    def script(trial: Trial) -> Verdict:
+        if trial.plan.tests == (ABOVE,) and not trial.changed:
+            return Unjudged("the container was lost")
+        return usual(trial)
+
+    scene.sandbox = ScriptedSandbox(script, width=2)
+    baseline = await baseline_of(scene)
+    assert ABOVE in baseline.red
+    assert baseline.stuck == (ABOVE,)
