@@ -1,4 +1,4 @@
-"""Python text to a syntax tree: quietly, and one at a time.
+"""Python text to a syntax tree, or past the compiler: quietly, and one at a time.
 
 Not covered: other Pythons than the one that runs ocils; their newer syntax is an error here.
 """
@@ -22,6 +22,13 @@ def parse_python(text: str | bytes) -> ast.Module:
     with _ONE, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(text)
+
+
+def compile_python(text: str) -> None:
+    """Let Python's compiler read ``text``, which refuses more than its grammar does; errors as above."""
+    with _ONE, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compile(text, "<edited>", "exec", dont_inherit=True)
 
 
 def tree_of(text: str | bytes) -> ast.Module | None:

@@ -9,12 +9,12 @@ Not covered: applying edits (``domain.text.apply_edits``), and lines longer than
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 
 from tree_sitter import Node
 
 from ocils.domain.errors import StaleTarget
+from ocils.domain.python import compile_python
 from ocils.domain.target import EditTarget, Hole
 from ocils.domain.text import Document, Edit, Span, apply_edits
 from ocils.languages import shelf
@@ -267,9 +267,7 @@ def _compiler_line(text: bytes) -> int:
     """Return the line that the compiler complains about, 0 when it does not."""
     source = re.sub(r"\r\n?", "\n", text.decode("utf-8", "replace"))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(source, "<edited>", "exec", dont_inherit=True)
+        compile_python(source)
     except SyntaxError as problem:
         return min(max(1, problem.lineno or 1), source.count("\n") + 1)
     except (ValueError, RecursionError, MemoryError):

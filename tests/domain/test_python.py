@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ocils.domain import python
-from ocils.domain.python import parse_python, tree_of
+from ocils.domain.python import compile_python, parse_python, tree_of
 
 
 def test_a_text_that_does_not_parse_has_no_tree() -> None:
@@ -23,6 +23,13 @@ def test_a_text_that_does_not_parse_has_no_tree() -> None:
 
 def test_nothing_is_warned_of() -> None:
     assert isinstance(tree_of("x = '\\d' is 1"), ast.Module)
+    compile_python("x = '\\d' is 1")
+
+
+def test_the_compiler_refuses_more_than_the_grammar() -> None:
+    assert tree_of("return 1") is not None
+    with pytest.raises(SyntaxError, match="outside function"):
+        compile_python("return 1")
 
 
 class Left:

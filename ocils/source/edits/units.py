@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 
 from tree_sitter import Node
 
 from ocils.domain.base import Value
-from ocils.domain.python import parse_python
+from ocils.domain.python import compile_python, parse_python
 from ocils.domain.text import Span
 
 _HEADERS = {
@@ -78,9 +77,7 @@ def dump(text: str) -> str | None:
 def compiles(text: str) -> bool:
     """Tell whether Python's compiler takes the text."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(text, "<edit>", "exec", dont_inherit=True)
+        compile_python(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
