@@ -27,6 +27,11 @@ _GONE = frozenset(
 )
 """What the standard library had once, or has only in some versions: nothing to be installed."""
 
+_LISTS = re.compile(
+    r"pyproject\.toml|setup\.(cfg|py)|.*requirements.*\.(txt|in)|Pipfile(\.lock)?|.*\.lock|environment.*\.ya?ml"
+)
+"""Files that list what a workspace depends on."""
+
 _TEST_FILES = re.compile(r"(conftest|test_.*|.*_test)\.py")
 
 
@@ -88,6 +93,7 @@ class Lacking:
         self._snapshot = snapshot
         self._known = of_baseline(baseline, snapshot) if baseline else ()
         self._modules: dict[str, None] = {}
+        self._meant: dict[str, bool] = {}
         self._names: dict[str, None] = {}
 
     def first(
@@ -111,12 +117,26 @@ class Lacking:
         """Take in a turn; tell whether at least half of it lacked a module that it brought up itself."""
         lacking = 0
         for judged in turn:
-            modules = foreign(missing(judged.verdict), self._snapshot)
+            modules = self._wanted(judged)
             self._modules.update(dict.fromkeys(modules))
             if modules:
                 self._names.update(dict.fromkeys(judged.candidate.packages))
             lacking += not set(modules) <= set(self._known)
         return bool(lacking) and 2 * lacking >= len(turn)
+
+    def _wanted(self, judged: Judged) -> tuple[str, ...]:
+        """Return the modules that a candidate lacks and that somebody may mean.
+
+        A filled hole brings up names that nobody has heard of; one that the workspace itself imports
+        or depends on is no such accident. What a model says in a conversation is taken at its word.
+        """
+        modules = foreign(missing(judged.verdict), self._snapshot)
+        if judged.candidate.strategy == "rewrite":
+            return modules
+        for each in modules:
+            if each not in self._meant:
+                self._meant[each] = each in self._known or named(each, self._snapshot)
+        return tuple(each for each in modules if self._meant[each])
 
     def blocked(self, session: Session, names: Sequence[str] = ()) -> Blocked | None:
         """Return the question that is left at the end, or None; ``names``: what replies asked for."""
@@ -124,6 +144,18 @@ class Lacking:
             return None
         every = tuple(dict.fromkeys([*self._names, *names]))
         return Blocked(need(tuple(self._modules), every), session)
+
+
+def named(module: str, snapshot: Snapshot) -> bool:
+    """Whether a file of the workspace imports the module, or a list of dependencies has its name."""
+    top = re.escape(module.partition(".")[0]).encode()
+    imported = re.compile(rb"^[ \t]*(import|from)[ \t]+" + top + rb"\b", re.MULTILINE)
+    listed = re.compile(rb"(?<![\w-])" + top + rb"(?![\w-])", re.IGNORECASE)
+    return any(
+        (entry.path.endswith(".py") and imported.search(entry.data))
+        or (_LISTS.fullmatch(posixpath.basename(entry.path)) and listed.search(entry.data))
+        for entry in snapshot.entries
+    )
 
 
 def held(session: Session, snapshot: Snapshot) -> tuple[Candidate, ...]:

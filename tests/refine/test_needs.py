@@ -10,11 +10,11 @@ import pytest
 from ocils.domain.cancel import CancelToken
 from ocils.domain.events import Blocked, Event, Finished, TurnStarted
 from ocils.domain.judging import Broken, CaseResult, Failed, Passed, TestId, Verdict
-from ocils.domain.session import Session
+from ocils.domain.session import Candidate, Judged, Session
 from ocils.domain.text import Entry, Snapshot, snapshot_hash
 from ocils.prompt.installs import wanted
 from ocils.refine.loop import refine, run_tests
-from ocils.refine.needs import foreign, missing, missing_in
+from ocils.refine.needs import Lacking, foreign, missing, missing_in, named
 from ocils.refine.resume import resumed
 from ocils.sandbox.scripted import ScriptedSandbox, Trial
 
@@ -212,3 +212,47 @@ async def test_a_resumed_session_judges_what_was_held_up_before_it_asks_the_mode
 )
 def test_install_lines_of_a_reply(text: str, names: tuple[str, ...]) -> None:
     assert wanted(text) == names
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "meant"),
+    [
+        ("shop.py", "import yaml\n", True),
+        ("shop.py", "def f():\n    from yaml.nodes import Node\n", True),
+        ("shop.py", "import yamlish\n# import yaml\n", False),
+        ("pyproject.toml", 'dependencies = ["YAML>=1"]\n', True),
+        ("pyproject.toml", 'dependencies = ["yaml-lint", "py_yaml"]\n', False),
+        ("requirements-dev.txt", "yaml\n", True),
+        ("deep/setup.py", 'setup(install_requires=["yaml"])\n', True),
+        ("README.md", "import yaml\n", False),
+    ],
+)
+async def test_a_filled_hole_is_asked_about_only_where_the_workspace_knows_the_module(
+    scene: Scene, path: str, text: str, meant: bool
+) -> None:
+    """A small model brings up modules that do not exist; nobody is to be asked about those."""
+    entries = (*scene.snapshot.entries, Entry(path, "file", 0o644, 1, text.encode()))
+    entries = tuple(sorted(entries, key=lambda each: each.path))
+    snapshot = Snapshot(scene.snapshot.root, entries, snapshot_hash(entries))
+    assert named("yaml", snapshot) is meant
+    filled = Candidate("c", (), 0.0, "infill")
+    verdict = Failed((red("t.py::below", "yaml"),), 0.01)
+    lacking = Lacking(snapshot)
+    assert lacking.take([Judged(filled, verdict)]) is meant
+    assert (lacking.blocked(scene.session) is not None) is meant
+    said = msgspec.structs.replace(filled, strategy="rewrite")
+    assert Lacking(snapshot).take([Judged(said, verdict)]), (
+        "what is said in a conversation is meant"
+    )
+
+
+async def test_a_search_goes_on_past_modules_that_nobody_has_heard_of(scene: Scene) -> None:
+    def script(trial: Trial) -> Verdict:
+        if trial.changed and trial.text != RIGHT:
+            return Broken(lacks("ipurentic"), "import", missing_module="ipurentic")
+        return judged(trial.text or BUGGY, trial.plan)
+
+    scene.sandbox = ScriptedSandbox(script)
+    end = (await events_of(scene))[-1]
+    assert isinstance(end, Finished)
+    assert end.outcome == "green", end.message
