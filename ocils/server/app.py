@@ -6,7 +6,7 @@ server is started and ended (``serving.py``).
 
 from __future__ import annotations
 
-import asyncio
+import inspect
 import logging
 from collections.abc import Callable, Generator, Iterator
 from threading import Event
@@ -183,7 +183,7 @@ def _feature(
     server: OcilsServer, method: str, handler: Callable[[Any], Any], options: Any = None
 ) -> None:
     """Register a handler. pygls marks what it registers, which a bound method does not allow."""
-    if asyncio.iscoroutinefunction(handler):
+    if inspect.iscoroutinefunction(handler):
 
         async def later(params: Any) -> Any:
             return await handler(params)
