@@ -340,6 +340,11 @@ class Editor:
         """Return what our own notifications of one name said."""
         return [params for each, params in self.heard if each == name]
 
+    def latest(self, name: str) -> dict[str, Any]:
+        """Return the last notification of that name, or nothing when none came yet."""
+        told: list[dict[str, Any]] = self.told(name)
+        return told[-1] if told else {}
+
     def marks(self, uri: str) -> list[tuple[int, str]]:
         """Return line (1-based) and message of a document's diagnostics."""
         found = self.diagnostics.get(uri)

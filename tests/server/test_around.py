@@ -198,12 +198,12 @@ async def test_the_status_is_told_as_it_changes(rig: Rig) -> None:
     uri = editor.open(table.code)
     await editor.run("ocils.runTests", {"uri": uri})
     await reached.wait()
-    await editor.until(lambda: editor.told("ocils/status")[-1]["running"], "busy")
+    await editor.until(lambda: editor.latest("ocils/status").get("running"), "busy")
     busy = editor.told("ocils/status")[-1]
     assert busy["state"] == "busy"
     assert busy["running"][0]["target"] == "Running all tests"
     go.set()
-    await editor.until(lambda: editor.told("ocils/status")[-1]["state"] == "idle", "idle")
+    await editor.until(lambda: editor.latest("ocils/status").get("state") == "idle", "idle")
     last = editor.told("ocils/status")[-1]
     assert (last["model"], last["judge"]) == ("scripted@scripted", "none (a test)")
 
@@ -216,13 +216,13 @@ async def test_a_problem_of_the_machine_stays_in_the_status_until_a_run_works(ri
     editor = table.editor
     uri = editor.open(table.code)
     await editor.run("ocils.runTests", {"uri": uri})
-    await editor.until(lambda: editor.told("ocils/status")[-1]["state"] == "error", "the problem")
+    await editor.until(lambda: editor.latest("ocils/status").get("state") == "error", "the problem")
     last = editor.told("ocils/status")[-1]
     assert (last["problem"], last["mend"]) == ("no engine", "start it")
     rig.judge = judge
     table.house._sandboxes.clear()
     await editor.run("ocils.runTests", {"uri": uri})
-    await editor.until(lambda: editor.told("ocils/status")[-1]["state"] == "idle", "mended")
+    await editor.until(lambda: editor.latest("ocils/status").get("state") == "idle", "mended")
     assert editor.told("ocils/status")[-1]["problem"] == ""
 
 
