@@ -339,6 +339,30 @@ def test_attributes_of_the_class(line: int, old: str, new: str) -> None:
         assert ast.dump(ast.parse("\n".join(lines))) in found
 
 
+@pytest.mark.parametrize(
+    ("line", "good", "silly"),
+    [
+        ("return a / (b - 1)", "return a / b", "return a / (b * 1)"),
+        ("return (a + 1) if b else 2", "return a if b else 2", "return (a + 0) if b else 2"),
+        ("return(a - b)", "return(a)", "return(a ** 1)"),
+        ("return 1 if a else(b and a)", "return 1 if a else(b)", ""),
+        ("return (a.b() + 1) * 2", "return a.b() * 2", "return (a.b() * 1) * 2"),
+        ("return (-a + b) * 2", "return (-a) * 2", ""),
+        ("a += 1", "a -= 1", "a *= 1"),
+    ],
+)
+def test_what_is_kept_of_two_sides_stands_without_their_parentheses(
+    line: str, good: str, silly: str
+) -> None:
+    text = f"def f(a, b):\n    {line}\n"
+    document, edits = edits_of(text, [2], "f")
+    found = [
+        apply_edits(document, each.edits).data.decode().split("\n")[1].strip() for each in edits
+    ]
+    assert good in found
+    assert silly not in found, "it reckons in vain"
+
+
 SAMPLES = {
     "class": CLASS,
     "tabs": CLASS.replace("    ", "\t"),

@@ -104,12 +104,41 @@ def arithmetic(node: Node, scope: Scope) -> Iterator[Change]:
     for rank, new in enumerate(_ARITHMETIC.get(sign, ())):
         yield change(operator, new, f"{sign.decode()} to {new.decode()}", 0.5 + rank)
     plain = right.type in ("integer", "float")
-    yield Change(Span(left.end_byte, node.end_byte), b"", "right side dropped", 2 if plain else 4)
-    yield Change(Span(node.start_byte, right.start_byte), b"", "left side dropped", 5)
+    yield _only(node, left, "right side dropped", 2 if plain else 4)
+    yield _only(node, right, "left side dropped", 5)
     if sign in (b"-", b"/", b"//", b"%", b"**", b"+", b"<<", b">>"):
         swapped = _grouped(right) + b" " + sign + b" " + _grouped(left)
         yield change(node, swapped, "sides swapped", 3 if sign != b"+" else 5)
     yield from _regroup(node, left, operator, right)
+
+
+_WHOLE = frozenset(
+    {
+        "identifier",
+        "call",
+        "attribute",
+        "subscript",
+        "integer",
+        "float",
+        "string",
+        "parenthesized_expression",
+    }
+)
+"""What needs no parentheses wherever it stands."""
+
+
+def _only(node: Node, side: Node, note: str, cost: float) -> Change:
+    """Keep one side of ``node`` alone, without parentheses that were there for both."""
+    around = node.parent
+    if around is None or around.type != "parenthesized_expression" or side.type not in _WHOLE:
+        return change(node, text_of(side), note, cost)
+    # "return(a - 1)" must not become "returna".
+    before, after = around.prev_sibling, around.next_sibling
+    joined = [before] if before is not None and before.end_byte == around.start_byte else []
+    joined += [after] if after is not None and after.start_byte == around.end_byte else []
+    if any(each.type.isalpha() for each in joined):
+        around = node
+    return change(around, text_of(side), note, cost)
 
 
 def _regroup(node: Node, left: Node, operator: Node, right: Node) -> Iterator[Change]:
@@ -176,8 +205,8 @@ def booleans(node: Node, scope: Scope) -> Iterator[Change]:
         return
     new = b"or" if text_of(operator) == b"and" else b"and"
     yield change(operator, new, f"{text_of(operator).decode()} to {new.decode()}", 0.3)
-    yield Change(Span(left.end_byte, node.end_byte), b"", "right side dropped", 3)
-    yield Change(Span(node.start_byte, right.start_byte), b"", "left side dropped", 3)
+    yield _only(node, left, "right side dropped", 3)
+    yield _only(node, right, "left side dropped", 3)
     for side in (left, right):
         if side.type not in ("not_operator", "comparison_operator"):
             yield change(side, negated(side), "negated", 2.5)

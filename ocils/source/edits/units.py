@@ -36,6 +36,8 @@ _SILLY = re.compile(
     rf"|BoolOp\(op=\w+\(\), values=\[{_TERM}, \2\]\)"
     rf"|BinOp\(left={_TERM}, op=(?:Sub|Div|FloorDiv|Mod|BitAnd|BitOr|BitXor)\(\), right=\3\)"
     r"|Assign\(targets=\[Name\(id='(\w+)', ctx=Store\(\)\)\], value=Name\(id='\4', ctx=Load\(\)\)\)"
+    r"|op=(?:Mult|Div|FloorDiv|Pow)\(\), (?:right|value)=Constant\(value=1\)"
+    r"|op=(?:Add|Sub|BitOr|BitXor|LShift|RShift)\(\), (?:right|value)=Constant\(value=0\)"
 )
 
 
@@ -84,5 +86,8 @@ def compiles(text: str) -> bool:
 
 
 def silliness(tree: str) -> int:
-    """Count where a dumped tree compares, combines or assigns a name with itself; no fix does."""
+    """Count where a dumped tree compares, combines or assigns a name with itself, or reckons in vain.
+
+    No fix does; ``x * 1`` and ``x + 0`` turn up green where the other side should have been dropped.
+    """
     return sum(1 for _ in _SILLY.finditer(tree))
