@@ -73,6 +73,11 @@ class Apart:
             self._stuck += 1
         return verdict
 
+    @property
+    def left(self) -> tuple[TestId, ...]:
+        """The tests that have not answered yet."""
+        return tuple(test for test, task in self._running.items() if not task.done())
+
     async def answers(self) -> AsyncGenerator[tuple[TestId, Verdict], None]:
         """Yield each test and how it fared alone, in the order in which they were stuck."""
         for test, task in self._running.items():

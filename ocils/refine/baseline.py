@@ -83,6 +83,8 @@ async def judge_original(
             if not verdict.rest:
                 break
             plan = Plan(tests=verdict.rest, seconds=seconds, probe=probe, quiet=_QUIET)
+        if left := apart.left:
+            yield Preparing(f"waiting for {left[0].rpartition('::')[2]}, which is run by itself")
         async for test, answer in apart.answers():
             if _cancelled(answer):
                 yield answer

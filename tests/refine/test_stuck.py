@@ -88,6 +88,12 @@ async def test_it_is_said_what_is_looked_at_and_why(scene: Scene, why: str) -> N
     assert f"running above by itself: it {word}" in said
 
 
+async def test_a_wait_for_it_alone_is_explained(scene: Scene) -> None:
+    scene.sandbox = ScriptedSandbox(stuck(INSIDE, scene), width=2)
+    said = [each.stage for each in await events_of(scene) if isinstance(each, Preparing)]
+    assert "waiting for inside, which is run by itself" in said
+
+
 def apart(sandbox: ScriptedSandbox, scene: Scene) -> Apart:
     return Apart(scene.snapshot, sandbox, CancelToken(), None)
 
