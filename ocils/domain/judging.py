@@ -215,7 +215,7 @@ class Baseline(Value, frozen=True):
     """How the original fares: its verdict, what is red, which tests reach the target, which flicker.
 
     ``stuck`` are the red ones that never end, or that end the run of all: no run of the original
-    may hold them.
+    may hold them. ``unheard`` were collected, and not run since too many before them were stuck.
     """
 
     cases: tuple[CaseResult, ...]
@@ -225,3 +225,4 @@ class Baseline(Value, frozen=True):
     coverage: Coverage
     flaky: tuple[TestId, ...] = ()
     stuck: tuple[TestId, ...] = ()
+    unheard: tuple[TestId, ...] = ()

@@ -12,14 +12,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from types import TracebackType
 
-import msgspec
-
 from ocils.domain.cancel import CancelToken
 from ocils.domain.judging import Failed, Passed, Plan, Probe, TestId, Verdict
 from ocils.domain.text import Snapshot
 from ocils.ports import Sandbox
 
-_MOST = 8  # more tests than this that are stuck, and the suite itself is at fault
+_ENOUGH = 3  # tests that are stuck alone, and the next one that seems to be is taken to be
 _SECONDS = 20.0  # that the first one gets
 _LATER = 4.0  # that the next get once one is known to be stuck: most are at the same place
 
@@ -36,7 +34,7 @@ class Apart:
         self._snapshot = snapshot
         self._sandbox = sandbox
         self._cancel = cancel
-        self._probe = msgspec.structs.replace(probe, live=True) if probe else None
+        self._probe = probe
         self._running: dict[TestId, asyncio.Task[Verdict]] = {}
         self._stuck = 0
         # The run of the others goes on beside it, where there is room for two.
@@ -55,14 +53,14 @@ class Apart:
             task.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    async def look_at(self, test: TestId) -> bool:
-        """Begin to run ``test`` by itself; False when too many were stuck before it."""
-        if len(self._running) >= _MOST:
-            await asyncio.wait(self._running.values())
-        if self._stuck >= _MOST:
-            return False
+    @property
+    def convinced(self) -> bool:
+        """Whether so many were stuck alone that another one need not be looked at."""
+        return self._stuck >= _ENOUGH
+
+    def look_at(self, test: TestId) -> None:
+        """Begin to run ``test`` by itself, as soon as there is room."""
         self._running[test] = asyncio.create_task(self._alone(test))
-        return True
 
     async def _alone(self, test: TestId) -> Verdict:
         async with self._room:

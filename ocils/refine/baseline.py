@@ -2,7 +2,8 @@
 
 Such a test is the very bug that someone may want repaired, so it must not hide the rest. When no
 test has ended for a while, or the process was ended (memory, a signal, ``os._exit``), the test that
-was on is run alone (``apart.py``), and those behind it without it, at the same time.
+was on is run alone (``apart.py``), and those behind it without it, at the same time. Where many are
+stuck, patience ends, and what is left is not run: every candidate must pass it (``green.py``).
 
 Not covered: flaky tests, which only a second baseline shows (``green.py``).
 """
@@ -14,6 +15,8 @@ import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeAlias
+
+import msgspec
 
 from ocils.domain.cancel import CancelToken
 from ocils.domain.events import CaseFinished, Event, Preparing, TestsDiscovered
@@ -39,6 +42,9 @@ from ocils.ports import Sandbox
 from ocils.refine.apart import Apart
 
 _QUIET = 6.0  # seconds without a test ending before the one that is on is looked at alone
+_SHORT = 2.0  # the same once so many are stuck that the next is taken to be
+_PATIENCE = 30.0  # seconds for those; what is left then is not run
+_ENDING = 1.0  # seconds that one which ends the run costs, about
 
 Found: TypeAlias = Event | Baseline | Verdict
 
@@ -58,9 +64,11 @@ async def judge_original(
     ``tests`` are the only ones to run; every one that ``paths`` hold when there are none.
     """
     probe = Probe(target.path, target.first_line, target.last_line) if target else None
+    live = msgspec.structs.replace(probe, live=True) if probe else None
     plan = Plan(tests=tests, paths=paths, seconds=seconds, probe=probe, quiet=_QUIET)
     heard = _Heard(probed=probe is not None)
-    async with Apart(snapshot, sandbox, cancel, probe) as apart:
+    patience = _PATIENCE
+    async with Apart(snapshot, sandbox, cancel, live) as apart:
         while True:
             verdict: Verdict = TimedOut(seconds)
             async with aclosing(_watched(snapshot, plan, sandbox, cancel, heard.count)) as steps:
@@ -72,17 +80,23 @@ async def judge_original(
             heard.take(verdict, plan.quiet)
             if isinstance(verdict, Passed | Failed):
                 break
-            if not isinstance(verdict, TimedOut | Killed) or _cancelled(verdict):
+            stuck = verdict if isinstance(verdict, TimedOut | Killed) else None
+            if stuck is None or _cancelled(stuck) or (test := stuck.running) is None:
                 yield verdict
                 return
-            if (test := verdict.running) is None or not await apart.look_at(test):
-                yield verdict
-                return
-            what = "takes long" if isinstance(verdict, TimedOut) else "ended the run"
-            yield Preparing(f"running {test.rpartition('::')[2]} by itself: it {what}")
-            if not verdict.rest:
+            if plan.quiet == _SHORT:
+                heard.take_as_stuck(test, plan.quiet)
+                patience -= plan.quiet if isinstance(stuck, TimedOut) else _ENDING
+            else:
+                apart.look_at(test)
+                what = "takes long" if isinstance(stuck, TimedOut) else "ended the run"
+                yield Preparing(f"running {test.rpartition('::')[2]} by itself: it {what}")
+            if not stuck.rest or patience <= 0:
+                heard.unheard = stuck.rest
                 break
-            plan = Plan(tests=verdict.rest, seconds=seconds, probe=probe, quiet=_QUIET)
+            plan = Plan(tests=stuck.rest, seconds=seconds, probe=probe, quiet=_QUIET)
+            if apart.convinced:
+                plan = msgspec.structs.replace(plan, probe=live, quiet=_SHORT)
         if left := apart.left:
             yield Preparing(f"waiting for {left[0].rpartition('::')[2]}, which is run by itself")
         async for test, answer in apart.answers():
@@ -108,6 +122,7 @@ class _Heard:
         self._collection: set[int] = set()
         self._seconds = 0.0
         self._stuck: list[TestId] = []
+        self.unheard: tuple[TestId, ...] = ()
 
     @property
     def count(self) -> int:
@@ -139,6 +154,13 @@ class _Heard:
             why = f"it had not ended after {verdict.seconds:.0f} s"
             self._cases[test] = CaseResult(test, "failed", 0.0, why, "timeout")
 
+    def take_as_stuck(self, test: TestId, seconds: float) -> None:
+        """Take a test for stuck that was on when a run was ended, as others before it were."""
+        self._stuck.append(test)
+        if self._cases[test].kind == "timeout":
+            why = f"it had not ended after {seconds:.0f} s, like others before it"
+            self._cases[test] = CaseResult(test, "failed", 0.0, why, "timeout")
+
     def baseline(self) -> Baseline:
         """Return what it amounts to.
 
@@ -160,6 +182,7 @@ class _Heard:
             reaching=tuple(c.test for c in every if c.test in reached),
             coverage=Coverage(tuple(self._lines), tuple(sorted(self._collection))),
             stuck=tuple(self._stuck),
+            unheard=self.unheard,
         )
 
 

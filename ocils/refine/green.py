@@ -85,7 +85,7 @@ def _objection(
         if case.outcome not in ("failed", "error") or test in flaky:
             continue
         if test not in before:
-            return f"{test} is new and {case.outcome}"
+            return f"{test} was not run before and is {case.outcome}"
         if before[test].outcome == "skipped":
             return f"{test} was skipped before and is {case.outcome}"
     return None

@@ -94,6 +94,8 @@ def of_run(baseline: Baseline, target: EditTarget | None) -> Finished:
     """Return the end of a plain test run."""
     red, count = len(baseline.red), len(baseline.cases)
     reach = f"; {len(baseline.reaching)} run `{target.name}`" if target else ""
+    if baseline.unheard:
+        reach += f"; {len(baseline.unheard)} were not run, since too many before them never end"
     if not red:
         return Finished("already_green", f"all {count} tests pass{reach}")
     return Finished("exhausted", f"{red} of {count} tests fail{reach}")

@@ -66,7 +66,7 @@ def test_red_then_green_twice_is_confirmed() -> None:
         ({"b": "xpassed"}, "b was passed before and is xpassed"),
         ({"c": "failed"}, "c was skipped before and is failed"),
         ({"c": "error"}, "c was skipped before and is error"),
-        ({"d": "failed"}, "d is new and failed"),
+        ({"d": "failed"}, "d was not run before and is failed"),
     ],
 )
 @pytest.mark.parametrize("which", [0, 1])

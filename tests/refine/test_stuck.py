@@ -23,9 +23,15 @@ from ocils.domain.judging import (
     Unjudged,
     Verdict,
 )
+from ocils.domain.session import Candidate
+from ocils.domain.text import Edit, Span
 from ocils.refine.apart import Apart
+from ocils.refine.baseline import judge_original
+from ocils.refine.confirm import Confirmation
+from ocils.refine.green import Confirmed
+from ocils.refine.outcome import of_run
 from ocils.sandbox.scripted import Script, ScriptedSandbox, Trial
-from tests.refine.conftest import CASES, Scene, end_of, events_of
+from tests.refine.conftest import CASES, PATH, Scene, end_of, events_of
 
 ABOVE, INSIDE = TestId("t.py::above"), TestId("t.py::inside")
 
@@ -101,8 +107,8 @@ def apart(sandbox: ScriptedSandbox, scene: Scene) -> Apart:
 async def test_the_first_one_gets_more_patience_than_those_behind_it(scene: Scene) -> None:
     sandbox = ScriptedSandbox(lambda trial: TimedOut(trial.plan.seconds, trial.plan.tests[0]))
     async with apart(sandbox, scene) as alone:
-        assert await alone.look_at(ABOVE)
-        assert await alone.look_at(INSIDE)
+        alone.look_at(ABOVE)
+        alone.look_at(INSIDE)
         seconds = [
             answer.seconds async for _, answer in alone.answers() if isinstance(answer, TimedOut)
         ]
@@ -117,30 +123,29 @@ async def test_a_slow_test_costs_those_behind_it_no_patience(scene: Scene) -> No
     sandbox = ScriptedSandbox(script)
     async with apart(sandbox, scene) as alone:
         for test in (ABOVE, INSIDE):
-            assert await alone.look_at(test)
+            alone.look_at(test)
         _ = [each async for each in alone.answers()]
     plans: list[Plan] = [trial.plan for trial in sandbox.trials]
     assert plans[0].seconds == plans[1].seconds
 
 
-async def test_many_that_are_stuck_end_it(scene: Scene) -> None:
-    sandbox = ScriptedSandbox(lambda trial: TimedOut(trial.plan.seconds, trial.plan.tests[0]))
-    tests = [TestId(f"t.py::{number}") for number in range(12)]
-    async with apart(sandbox, scene) as alone:
-        taken = [await alone.look_at(test) for test in tests]
-    assert taken == [True] * 8 + [False] * 4
+@pytest.mark.parametrize("ends", [True, False])
+async def test_three_convince(scene: Scene, ends: bool) -> None:
+    def script(trial: Trial) -> Verdict:
+        return Passed((), 7.0) if ends else TimedOut(trial.plan.seconds, trial.plan.tests[0])
 
-
-async def test_many_that_are_only_slow_do_not(scene: Scene) -> None:
-    sandbox = ScriptedSandbox(lambda trial: Passed((), 7.0))
-    async with apart(sandbox, scene) as alone:
-        assert all([await alone.look_at(TestId(f"t.py::{number}")) for number in range(12)])
+    async with apart(ScriptedSandbox(script), scene) as alone:
+        for number in range(3):
+            assert not alone.convinced
+            alone.look_at(TestId(f"t.py::{number}"))
+            _ = [each async for each in alone.answers()]
+        assert alone.convinced is not ends
 
 
 async def test_leaving_ends_what_still_runs(scene: Scene) -> None:
     sandbox = ScriptedSandbox(lambda trial: Passed((), 7.0), seconds=600)
     async with asyncio.timeout(60), apart(sandbox, scene) as alone:
-        assert await alone.look_at(ABOVE)
+        alone.look_at(ABOVE)
         await asyncio.sleep(0)
 
 
@@ -156,3 +161,58 @@ async def test_a_sandbox_that_cannot_judge_it_alone_takes_back_nothing(scene: Sc
     baseline = await baseline_of(scene)
     assert ABOVE in baseline.red
     assert baseline.stuck == (ABOVE,)
+
+
+MANY = tuple(TestId(f"t.py::many{number}") for number in range(40))
+FINE = (TestId("t.py::fine0"), TestId("t.py::fine1"))
+
+
+def endless(trial: Trial) -> Verdict:
+    """Every one of ``MANY`` never ends; of a candidate's, all tests pass but those that it names."""
+    asked = trial.plan.tests or (*MANY, *FINE)
+    if trial.changed:
+        cases = tuple(
+            CaseResult(test, "failed" if f"{test.partition('::')[2]} " in trial.text else "passed")
+            for test in asked
+        )
+        return Failed(cases, 0.1) if any(not case.passed for case in cases) else Passed(cases, 0.1)
+    at = next((at for at, test in enumerate(asked) if test in MANY), None)
+    if at is None:
+        return Passed(tuple(CaseResult(test, "passed") for test in asked), 0.1)
+    told = trial.plan.probe is not None and trial.plan.probe.live
+    lines = (TestLines(asked[at], (2,)),) if told else ()
+    last = CaseResult(asked[at], "failed", kind="timeout")
+    return TimedOut(trial.plan.quiet, asked[at], (last,), asked[at + 1 :], Coverage(lines))
+
+
+async def endless_baseline(scene: Scene, sandbox: ScriptedSandbox) -> Baseline:
+    steps = judge_original(scene.snapshot, scene.target, sandbox, CancelToken())
+    (found,) = [each async for each in steps if isinstance(each, Baseline)]
+    return found
+
+
+async def test_where_too_many_are_stuck_the_rest_is_left_and_said_to_be(scene: Scene) -> None:
+    sandbox = ScriptedSandbox(endless, width=2)
+    baseline = await endless_baseline(scene, sandbox)
+    heard = tuple(case.test for case in baseline.cases)
+    assert len(heard) > 10
+    assert (*heard, *baseline.unheard) == (*MANY, *FINE)
+    assert set(baseline.stuck) == set(baseline.reaching) == set(heard), "their lines are told"
+    assert baseline.cases[-1].message == "it had not ended after 2 s, like others before it"
+    assert "were not run" in of_run(baseline, None).message
+
+
+@pytest.mark.parametrize(
+    ("breaks", "green"), [("", True), ("fine1 ", False), ("many3 ", False), ("many39 ", False)]
+)
+async def test_a_candidate_must_pass_what_was_not_run_before(
+    scene: Scene, breaks: str, green: bool
+) -> None:
+    sandbox = ScriptedSandbox(endless, width=2)
+    baseline = await endless_baseline(scene, sandbox)
+    goals = baseline.stuck
+    edit = Edit(PATH, Span(0, 0), f"# {breaks}\n")
+    candidate = Candidate("c", (edit,), 0.0, "edit")
+    confirmation = Confirmation(scene.snapshot, baseline, goals, (), sandbox, CancelToken())
+    answer = await confirmation.confirm(candidate)
+    assert isinstance(answer, Confirmed) is green, answer
