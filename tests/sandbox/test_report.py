@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,6 @@ from ocils.domain.judging import (
     Killed,
     Passed,
     Plan,
-    TestId,
     TimedOut,
     Unjudged,
     Verdict,
@@ -22,31 +20,10 @@ from ocils.domain.judging import (
 from ocils.sandbox.blame import broken_kind, failure_class, from_output
 from ocils.sandbox.report import OUTPUT_CAP, End, Report
 
-NONCE = "f" * 32
-A, B = TestId("t.py::a"), TestId("t.py::b")
+from .reports import NONCE, A, B, Record, case, chain, collected, done, lines
+
 BOTH = Plan(tests=(A, B))
 FINE = End(0, "", 0.5)
-
-Record = dict[str, Any]
-
-
-def collected(*ids: str) -> Record:
-    return {"t": "collected", "ids": list(ids), "lines": []}
-
-
-def case(test: str, outcome: str = "passed", **more: Any) -> list[Record]:
-    return [{"t": "start", "id": test}, {"t": "case", "id": test, "outcome": outcome, **more}]
-
-
-def done(code: int = 0) -> Record:
-    return {"t": "done", "code": code}
-
-
-def lines(records: list[Record], nonce: str = NONCE) -> bytes:
-    return b"".join(
-        json.dumps({**record, "n": nonce, "i": number}).encode() + b"\n"
-        for number, record in enumerate(records)
-    )
 
 
 def judge(records: list[Record], plan: Plan = BOTH, end: End = FINE) -> Verdict:
@@ -197,10 +174,6 @@ def test_printing_too_much_is_output() -> None:
     verdict = judge([collected(A, B), *case(A, printed=OUTPUT_CAP + 1), *case(B), done()])
     assert isinstance(verdict, Killed)
     assert verdict.why == "output"
-
-
-def chain(*names: str, number: int | None = None, module: str = "", text: str = "") -> Record:
-    return {"chain": [[list(names), number, module, "", text]], "message": text}
 
 
 @pytest.mark.parametrize(
