@@ -1,11 +1,10 @@
-"""Actions, commands and their arguments, settings, folders; what is asked wrongly, and told so."""
+"""Commands and their arguments, in every folder; what is asked wrongly, and told so."""
 
 from __future__ import annotations
 
 import asyncio
 import subprocess
 import sys
-import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,9 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
-from ocils.domain.text import Document
-from ocils.server.actions import is_stub
-from ocils.source.target import SourceTree, targets
-
 from .conftest import Rig, Table
 from .editor import Editor
+from .menu import titles
 
 COMMANDS = {
     "ocils.refineUntilGreen",
@@ -49,129 +45,6 @@ async def test_what_the_server_says_it_can(rig: Rig) -> None:
     assert isinstance(can.text_document_sync, types.TextDocumentSyncOptions)
     assert can.text_document_sync.change == types.TextDocumentSyncKind.Incremental
     assert can.text_document_sync.open_close
-
-
-STUBS = """\
-def a():
-    pass
-
-
-def b(x):
-    "What it should do."
-
-
-async def c(x):
-    \"\"\"Doc.\"\"\"
-    raise NotImplementedError("later")
-
-
-class K:
-    @property
-    def d(self) -> int: ...
-
-    def e(self):
-        return NotImplemented
-
-
-def f():
-    return None
-
-
-def g():
-    pass
-    x = 1
-"""
-
-
-def test_what_looks_like_a_stub() -> None:
-    tree = SourceTree.of(Document("/w/a.py", STUBS.encode()))
-    stubs = [t.name for t in targets(tree) if is_stub(tree, t)]
-    assert stubs == ["a", "b", "c", "K.d", "K.e"]
-
-
-async def titles(editor: Editor, uri: str, at: str, **context: Any) -> list[str]:
-    return [a["title"] for a in await editor.actions(uri, editor.at(uri, at), **context)]
-
-
-async def test_actions_by_place(table: Table) -> None:
-    editor = table.editor
-    uri = editor.open(table.code)
-    expected = ["Refine subtotal until green", "Run tests of subtotal"]
-    assert await titles(editor, uri, "total = 0") == expected
-    assert await titles(editor, uri, '"""Add up') == expected
-    assert await titles(editor, uri, "FREE_DELIVERY_FROM = 5000") == []
-    editor.replace(uri, "    total = 0\n", "    raise NotImplementedError\n")
-    editor.replace(
-        uri, "    for price, quantity in lines:\n        total += price * quantity\n", ""
-    )
-    editor.replace(uri, "    return total\n", "")
-    assert (await titles(editor, uri, "raise NotImpl"))[0] == "Generate implementation of subtotal"
-    tests = editor.open(table.tests)
-    assert await titles(editor, tests, "assert delivery(0)") == [
-        "Run test_delivery_of_nothing",
-        "Refine what test_delivery_of_nothing tests until green",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("only", "count"),
-    [
-        (["refactor"], 2),
-        (["refactor.rewrite"], 2),
-        (["refactor.extract"], 0),
-        (["refactor.rewriteall"], 0),
-        (["quickfix"], 0),
-        (["source"], 0),
-        ([""], 2),
-        (["source", "refactor"], 2),
-    ],
-)
-async def test_only_the_kinds_that_were_asked_for(
-    table: Table, only: list[str], count: int
-) -> None:
-    uri = table.editor.open(table.code)
-    assert len(await titles(table.editor, uri, "total = 0", only=only)) == count
-
-
-async def test_a_setter_is_told_from_its_getter(rig: Rig) -> None:
-    rig.write(
-        "shop/pricing.py",
-        "class A:\n    @property\n    def x(self):\n        return 1\n\n"
-        "    @x.setter\n    def x(self, value):\n        pass\n",
-    )
-    table = await rig.connect()
-    uri = table.editor.open(table.code)
-    generate = (await table.editor.actions(uri, table.editor.at(uri, "pass")))[0]
-    assert generate["title"] == "Generate implementation of A.x"
-    (argument,) = generate["command"]["arguments"]
-    assert argument["position"]["line"] == 5
-
-
-async def test_no_actions_where_the_syntax_is_broken_and_elsewhere_all(table: Table) -> None:
-    editor = table.editor
-    uri = editor.open(table.code)
-    editor.replace(uri, "    total = 0\n", "    total = = 0\n")
-    assert await titles(editor, uri, "total = = 0") == []
-    assert len(await titles(editor, uri, "return DELIVERY")) == 2
-    await editor.run("ocils.refineUntilGreen", {"uri": uri, "name": "subtotal"})
-    await editor.until(lambda: editor.messages, "a message")
-    (message,) = editor.messages
-    assert message[0] == types.MessageType.Error
-    assert "subtotal" in message[1]
-    line = editor.at(uri, "total = = 0").line
-    await editor.run("ocils.refineUntilGreen", {"uri": uri, "position": {"line": line}})
-    await editor.until(lambda: len(editor.messages) == 2, "a message")
-    assert "mend the syntax first" in editor.messages[1][1]
-
-
-async def test_other_languages_get_nothing_and_a_reason(table: Table) -> None:
-    editor = table.editor
-    path = str(table.root / "pyproject.toml")
-    uri = editor.open(path)
-    assert await titles(editor, uri, "name") == []
-    assert await editor.lenses(uri) == []
-    await editor.run("ocils.refineUntilGreen", {"uri": uri, "position": {"line": 0}})
-    await editor.until(lambda: editor.said("not a Python file"), "said")
 
 
 @pytest.mark.parametrize(
@@ -285,49 +158,6 @@ async def _wait(event: asyncio.Event) -> None:
     await event.wait()
 
 
-# -- settings and folders --------------------------------------------------------------------------
-
-
-async def test_settings_come_with_the_start(rig: Rig) -> None:
-    table = await rig.connect(options={"ocils": {"refine": {"candidates": 7}}})
-    await asyncio.sleep(0.1)
-    assert table.house.settings.refine.candidates == 7
-    table.editor.client.workspace_did_change_configuration(
-        types.DidChangeConfigurationParams(settings={"ocils": {"refine": {"candidates": 9}}})
-    )
-    await table.editor.until(lambda: table.house.settings.refine.candidates == 9, "changed")
-    # A client that sends nothing is asked.
-    table.editor.settings = {"refine": {"candidates": 11}}
-    table.editor.client.workspace_did_change_configuration(
-        types.DidChangeConfigurationParams(settings=None)
-    )
-    await table.editor.until(lambda: table.house.settings.refine.candidates == 11, "asked")
-
-
-@pytest.mark.parametrize(
-    "options", [{"refin": {}}, {"refine": {"turns": "many"}}, "nonsense", {"ocils": 3}]
-)
-async def test_settings_with_a_typo_are_told_and_do_not_stop_the_server(
-    rig: Rig, options: object
-) -> None:
-    table = await rig.connect(options=options)
-    await table.editor.until(lambda: table.editor.said("settings"), "told")
-    assert len(table.editor.messages) == 1
-    uri = table.editor.open(table.code)
-    assert len(await titles(table.editor, uri, "total = 0")) == 2
-
-
-async def test_a_repository_may_not_choose_the_interpreter(rig: Rig) -> None:
-    text = rig.read("pyproject.toml")
-    rig.write("pyproject.toml", text + '\n[tool.ocils.sandbox]\npython = "/tmp/evil"\n')
-    table = await rig.connect()
-    uri = table.editor.open(table.code)
-    await table.editor.run("ocils.refineUntilGreen", {"uri": uri, "name": "delivery"})
-    await table.editor.until(lambda: table.editor.said("only you may set"), "told")
-    assert table.editor.edits == []
-    assert rig.judge.calls == []
-
-
 async def test_a_file_outside_every_folder_finds_its_own_project(rig: Rig, tmp_path: Path) -> None:
     table = await rig.connect(root=None)
     uri = table.editor.open(table.code)
@@ -361,27 +191,6 @@ async def test_two_folders_run_side_by_side(rig: Rig, tmp_path: Path) -> None:
     await table.editor.ended(2)
     assert table.editor.marks(one)
     assert table.editor.marks(two)
-
-
-# -- speed -----------------------------------------------------------------------------------------
-
-
-async def test_actions_in_a_file_of_10_000_lines_are_instant(rig: Rig) -> None:
-    """The figure itself (p99 ≤ 20 ms) is ``make bench``'s; this only keeps it from going wild."""
-    body = "def f{n}(a, b):\n    '''Doc.'''\n    c = a + b\n    return [c for _ in range({n})]\n\n"
-    rig.write("shop/pricing.py", "".join(body.format(n=n) for n in range(2000)))
-    table = await rig.connect()
-    uri = table.editor.open(table.code)
-    assert table.editor.buffers[uri].text.count("\n") == 10_000
-    await titles(table.editor, uri, "def f0(")
-    took = []
-    for line in range(0, 10_000, 500):
-        started = time.perf_counter()
-        table.editor.type(uri, line + 2, 4, "x")
-        actions = await table.editor.actions(uri, types.Position(line + 2, 4))
-        took.append(time.perf_counter() - started)
-        assert len(actions) == 2
-    assert sorted(took)[len(took) // 2] < 0.5
 
 
 def test_starting_imports_nothing_heavy() -> None:
