@@ -58,7 +58,10 @@ def workspace(tmp_path: Path) -> Path:
     shutil.copytree(CHECKOUT / "tests" / "workspaces" / "basket", root)
     # The plain run takes the workspace's own interpreter.
     (root / ".venv" / "bin").mkdir(parents=True)
-    (root / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    # Not a link: Python 3.14 does not find an environment's packages through one from elsewhere.
+    python = root / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
     return root
 
 
