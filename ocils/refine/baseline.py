@@ -26,6 +26,7 @@ from ocils.domain.judging import (
     CaseResult,
     Coverage,
     Failed,
+    FailureClass,
     Killed,
     Passed,
     Plan,
@@ -85,7 +86,7 @@ async def judge_original(
                 yield verdict
                 return
             if plan.quiet == _SHORT:
-                heard.take_as_stuck(test, plan.quiet)
+                heard.take_as_stuck(test, stuck, plan.quiet)
                 patience -= plan.quiet if isinstance(stuck, TimedOut) else _ENDING
             else:
                 apart.look_at(test)
@@ -149,17 +150,25 @@ class _Heard:
         self.take(verdict, verdict.seconds if isinstance(verdict, TimedOut) else 0.0)
         if isinstance(verdict, Passed | Failed):
             return
-        self._stuck.append(test)
         if isinstance(verdict, TimedOut):
-            why = f"it had not ended after {verdict.seconds:.0f} s"
-            self._cases[test] = CaseResult(test, "failed", 0.0, why, "timeout")
+            self._note(test, "timeout", f"it had not ended after {verdict.seconds:.0f} s")
+        else:
+            self._note(test, "killed", "it ended the run")
 
-    def take_as_stuck(self, test: TestId, seconds: float) -> None:
+    def take_as_stuck(self, test: TestId, verdict: TimedOut | Killed, seconds: float) -> None:
         """Take a test for stuck that was on when a run was ended, as others before it were."""
-        self._stuck.append(test)
-        if self._cases[test].kind == "timeout":
+        if isinstance(verdict, TimedOut):
             why = f"it had not ended after {seconds:.0f} s, like others before it"
-            self._cases[test] = CaseResult(test, "failed", 0.0, why, "timeout")
+            self._note(test, "timeout", why)
+        else:
+            self._note(test, "killed", "it ended the run")
+
+    def _note(self, test: TestId, kind: FailureClass, why: str) -> None:
+        self._stuck.append(test)
+        known = self._cases.get(test)
+        # What its own run said of it tells more than that it was ended.
+        if kind == "timeout" or known is None or known.passed:
+            self._cases[test] = CaseResult(test, "failed", 0.0, why, kind)
 
     def baseline(self) -> Baseline:
         """Return what it amounts to.

@@ -80,7 +80,8 @@ def need(modules: Sequence[str], names: Sequence[str] = ()) -> Need:
     what = f"the module {listed}" if len(modules) == 1 else f"the modules {listed}"
     if not modules:
         what = f"the package {listed}"
-    return Need("package", f"{what}, which is not installed", tuple(modules), tuple(names))
+    are = "are" if len(modules) > 1 else "is"
+    return Need("package", f"{what}, which {are} not installed", tuple(modules), tuple(names))
 
 
 class Lacking:

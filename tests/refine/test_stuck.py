@@ -202,6 +202,21 @@ async def test_where_too_many_are_stuck_the_rest_is_left_and_said_to_be(scene: S
     assert "were not run" in of_run(baseline, None).message
 
 
+@pytest.mark.parametrize("why", ["timeout", "signal"])
+async def test_a_runner_may_say_nothing_of_what_was_on(scene: Scene, why: str) -> None:
+    """Where whole files are run, only their names are known."""
+
+    def script(trial: Trial) -> Verdict:
+        asked = trial.plan.tests or MANY[:6]
+        if why == "timeout":
+            return TimedOut(trial.plan.quiet, asked[0], (), asked[1:])
+        return Killed("signal", "signal 11", running=asked[0], rest=asked[1:])
+
+    baseline = await endless_baseline(scene, ScriptedSandbox(script, width=2))
+    assert {case.test for case in baseline.cases} == set(baseline.red) == set(MANY[:6])
+    assert {case.kind for case in baseline.cases} == {"timeout" if why == "timeout" else "killed"}
+
+
 @pytest.mark.parametrize(
     ("breaks", "green"), [("", True), ("fine1 ", False), ("many3 ", False), ("many39 ", False)]
 )
