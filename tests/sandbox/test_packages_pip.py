@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from ocils.domain.errors import SandboxUnavailable
 from ocils.sandbox.inside.install import explain, read_item, read_metadata
 from ocils.sandbox.packages.access import read_access
 from ocils.sandbox.packages.layers import Layers
+from ocils.sandbox.packages.pips import find_pip
 
 
 def test_pips_settings_are_put_together_as_pip_does(tmp_path: Path) -> None:
@@ -80,6 +82,37 @@ def test_a_certificate_that_is_not_there_is_said(tmp_path: Path) -> None:
 )
 def test_pips_log_is_understood(log: str, kind: str) -> None:
     assert explain(log)[0] == kind
+
+
+def test_a_pip_that_fails_itself_is_told_by_its_last_words() -> None:
+    log = "t ERROR: Exception:\nt Traceback (most recent call last):\nt   File a\nt KeyError: 'b'\nt\n"
+    assert explain(log) == ("other", "pip failed: KeyError: 'b'")
+
+
+def wheel_of(prefix: Path, version: str, requires: str) -> Path:
+    folder = prefix / "lib/python3.9/ensurepip/_bundled"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"pip-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        about = f"Metadata-Version: 2.1\nName: pip\nRequires-Python: {requires}\n"
+        archive.writestr(f"pip-{version}.dist-info/METADATA", about)
+    return path
+
+
+def test_the_newest_pip_that_works_on_the_python_is_taken(tmp_path: Path) -> None:
+    def found(tag: str) -> str:
+        path, place = find_pip((str(tmp_path),), "/nowhere", tag)
+        assert place == f"/ocils-pip/{Path(path).name}"
+        return path
+
+    old = wheel_of(tmp_path, "23.0.1", ">=3.7")
+    new = wheel_of(tmp_path, "25.3", ">=3.9")
+    (tmp_path / "lib/python3.9/ensurepip/_bundled/pip-99.0-py3-none-any.whl").write_bytes(b"no")
+    assert found("python3.8") == str(old)
+    assert found("python3.9") == found("python3.14t") == str(new)
+    new.unlink()
+    assert found("python3.11") == str(old)
+    assert find_pip((str(tmp_path),), "/nowhere", "python3.12")[0] != str(old)
 
 
 def test_an_items_digest_and_address_are_read_without_the_password() -> None:

@@ -162,6 +162,8 @@ def explain(log: str) -> Tuple[str, str]:
     lines = [line.partition(" ")[2].strip() for line in log.splitlines()]
     errors = [plain(line) for line in lines if line.startswith("ERROR:")]
     said = "; ".join(line[len("ERROR:") :].strip() for line in errors[:3])
+    if said == "Exception:":  # pip itself failed; the last line is the exception's
+        said = f"pip failed: {next((line for line in reversed(lines) if line), '')}"
     if "DO NOT MATCH THE HASHES" in log:
         return "digest", said
     # The log's tracebacks name that exception for a version that does not exist, too.

@@ -13,7 +13,6 @@ import configparser
 import os
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ocils.domain.base import Value
@@ -137,26 +136,3 @@ def _file(path: str, what: str) -> str:
             mend="mend PIP_CERT, REQUESTS_CA_BUNDLE or pip's settings",
         )
     return found
-
-
-def find_pip(prefixes: tuple[str, ...], own: str) -> tuple[str, str]:
-    """Return where a pip is on this machine and where it goes in the container; empty where none is.
-
-    The interpreter's own bundle goes first, then the system's, then ``own``'s (the prefix that ocils
-    runs on). A workspace's environment is not asked: what is in it is not ours to trust.
-    """
-    bundles = [f"{prefix}/lib*/python3*/ensurepip/_bundled" for prefix in prefixes]
-    folders = [*bundles, "/usr/share/python-wheels", f"{own}/lib*/python3*/ensurepip/_bundled"]
-    for folder in folders:
-        for wheel in sorted(Path("/").glob(f"{folder.lstrip('/')}/pip-*.whl"), key=_version)[::-1]:
-            if _version(wheel) >= _OLDEST:
-                return str(wheel), f"/ocils-pip/{wheel.name}"
-    return "", ""
-
-
-_OLDEST = (22, 2)
-"""The first pip that can say what it would install."""
-
-
-def _version(wheel: Path) -> tuple[int, ...]:
-    return tuple(int(each) for each in re.findall(r"\d+", wheel.name.split("-")[1])[:2])

@@ -22,11 +22,20 @@ from ocils.domain.events import Need, Preparing
 from ocils.domain.packages import Answer, Package, PackageOffer
 from ocils.sandbox.host import host_runtime
 from ocils.sandbox.interpreter import Interpreter
-from ocils.sandbox.packages.access import find_pip, read_access
+from ocils.sandbox.packages.access import read_access
 from ocils.sandbox.packages.consents import Consents, same
-from ocils.sandbox.packages.layers import Layers, brings, has_distribution, layer_key, sites, unpack
+from ocils.sandbox.packages.layers import (
+    Layers,
+    brings,
+    has_distribution,
+    layer_key,
+    python_tag,
+    sites,
+    unpack,
+)
 from ocils.sandbox.packages.lockfiles import declared
 from ocils.sandbox.packages.names import Names, package_named, package_of, well_known
+from ocils.sandbox.packages.pips import find_pip
 from ocils.sandbox.packages.requirement import Declared, normalised
 from ocils.sandbox.packages.step import Installed, Step, run_step
 from ocils.sandbox.runtime import Choice
@@ -167,10 +176,10 @@ class WorkspacePackages:
     ) -> None:
         runtime = host_runtime(self._root, self._choice.python, self._environ)
         prefix = os.path.dirname(os.path.dirname(runtime.interpreter.base))
-        pip = find_pip((prefix,), sys.base_prefix)
+        pip = find_pip((prefix,), sys.base_prefix, python_tag(runtime.interpreter))
         if not pip[0]:
             raise PackageUnavailable(
-                "no pip was found that could install anything",
+                "no pip was found that could install anything for your Python",
                 mend="install one for your Python (Debian: sudo apt-get install python3-venv)",
             )
         locks = {normalised(each.name): each for each in reversed(self._declared()) if each.pinned}
