@@ -3,7 +3,8 @@
 Models write diffs loosely: counts and line numbers are wrong, spaces at the ends are lost, the target
 is indented as in its file. So a hunk is found by its words alone.
 
-Not covered: files that are created, renamed or removed; a hunk whose old lines are not in the text.
+Not covered: files that are created, renamed or removed; a hunk whose old lines are not in the text, or
+that has none.
 """
 
 from __future__ import annotations
@@ -66,9 +67,11 @@ def _trimmed(hunk: list[str]) -> list[str]:
 def _place(old: Sequence[str], lines: Sequence[str]) -> tuple[int, int]:
     """Return where ``old`` stands in ``lines``, and by how much further in it is written there."""
     words = [line.strip() for line in old]
+    first = next((n for n, word in enumerate(words) if word), None)
+    if first is None:
+        return -1, 0  # lines that are only added may belong anywhere
     for at in range(len(lines) - len(old) + 1):
         if [line.strip() for line in lines[at : at + len(old)]] == words:
-            first = next((n for n, word in enumerate(words) if word), 0)
             return at, _indent(lines[at + first]) - _indent(old[first])
     return -1, 0
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocils.domain.python import tree_of
-from ocils.prompt import fences, parseable
+from ocils.prompt import diffs, fences, parseable
 from ocils.prompt.reply import Extracted, defined, extract, names
 
 GOOD = "def area(w, h):\n    return w * h"
@@ -148,6 +148,13 @@ def test_a_diff_that_fits_keeps_the_rest_of_the_target() -> None:
     assert taken(diff, "area", old).source == old.replace(
         "total = w + h", "total = w * h\n    total += 0"
     )
+
+
+@pytest.mark.parametrize("block", ["+    y = 2", "@@ -1 +1 @@\n+    y = 2\n+", " \n+    y = 2\n "])
+def test_lines_that_are_only_added_fit_nowhere(block: str) -> None:
+    """Found by chance: it was an error."""
+    assert diffs.applied(block, OLD) is None
+    assert extract(f"~~~\n{block}", "Box.area", OLD) is None
 
 
 def test_what_a_text_defines() -> None:
