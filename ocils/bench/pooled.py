@@ -6,7 +6,7 @@ measured with other limits or seeds; they are refused.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -47,16 +47,23 @@ def pooled(reports: Sequence[Report]) -> list[Report]:
 def _together(reports: Sequence[Report]) -> Report:
     first = reports[0].conditions
     told = [each.conditions for each in reports]
+    names = dict.fromkeys(name for each in told for name in each.versions)
     conditions = msgspec.structs.replace(
         first,
         format=", ".join(each.format for each in told),
         data=", ".join(each.data for each in told),
         digest=digest_of(each.digest.encode() for each in sorted(told, key=lambda c: c.digest)),
         count=sum(each.count for each in told),
+        versions={name: _several(each.versions.get(name, "–") for each in told) for name in names},
     )
     results = [_named(each, one.conditions.format) for one in reports for each in one.results]
     unusable = [_named(each, one.conditions.format) for one in reports for each in one.unusable]
     return report.made(max(each.date for each in reports), conditions, results, unusable)
+
+
+def _several(values: Iterable[str]) -> str:
+    """Return all different values: sets may have been measured with different code."""
+    return " and ".join(dict.fromkeys(values))
 
 
 def _named(outcome: _Outcome, part: str) -> _Outcome:

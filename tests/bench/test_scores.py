@@ -178,6 +178,9 @@ def test_several_sets_are_taken_together_arm_by_arm(tmp_path: Path) -> None:
     assert len({each.task for each in whole[0].results}) == 16
     assert whole[0].summary.within[64].count == 8
     assert difference(whole[0].results, whole[1].results, 64).of == 16
+    older = msgspec.structs.replace(reports[1].conditions, versions={"code": "older"})
+    mixed = pooled([reports[0], msgspec.structs.replace(reports[1], conditions=older)])
+    assert mixed[0].conditions.versions["code"].endswith(" and older")
     backwards = pooled([*reports[2:], reports[1], reports[0]])
     assert backwards[0].conditions.comparable == whole[0].conditions.comparable
 
