@@ -34,6 +34,10 @@ class Lines:
         self._last = last
         self._seen: set[int] = set()
         self._known: dict[CodeType, bool] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin to watch."""
 
     def start(self) -> None:
         """Called as a test begins."""
@@ -83,10 +87,7 @@ class Lines:
 class Traced(Lines):
     """Before Python 3.12."""
 
-    def __init__(
-        self, path: str, first: int, last: int, tell: Callable[[int], None] | None = None
-    ) -> None:
-        super().__init__(path, first, last, tell)
+    def _begin(self) -> None:
         self._install()
 
     def start(self) -> None:
@@ -119,16 +120,15 @@ class Planted(Traced):
 
     SWAPPED = False
 
-    def __init__(
-        self, path: str, first: int, last: int, tell: Callable[[int], None] | None = None
-    ) -> None:
+    def _begin(self) -> None:
         self._planted = self.SWAPPED
-        name = os.path.basename(path)
+        name = os.path.basename(self._path)
         self._rewritten = name.startswith("test") or name.endswith(("_test.py", "conftest.py"))
-        super().__init__(path, first, last, tell)
+        super()._begin()
         if not self._rewritten:
-            # Every statement that runs calls it: the set's own method is several times as fast.
-            plant(path, first, last, self._add if tell else self._seen.add, self._found)
+            # Every statement that runs calls it: the set's own method takes less than ours.
+            note = self._add if self._tell else self._seen.add
+            plant(self._path, self._first, self._last, note, self._found)
 
     def _found(self) -> None:
         self._planted = True
@@ -155,10 +155,7 @@ class Swapped(Planted):
 class Monitored(Lines):
     """Python 3.12 and later."""
 
-    def __init__(
-        self, path: str, first: int, last: int, tell: Callable[[int], None] | None = None
-    ) -> None:
-        super().__init__(path, first, last, tell)
+    def _begin(self) -> None:
         self._monitoring: Any = sys.__dict__["monitoring"]
         events = self._monitoring.events
         self._monitoring.use_tool_id(TOOL, "ocils")

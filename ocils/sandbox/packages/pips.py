@@ -12,8 +12,8 @@ from pathlib import Path
 _OLDEST = (22, 2)
 """The first pip that can say what it would install."""
 
-_OLDEST_FOR_3_12 = (23, 2)
-"""The first whose vendored packages do without what Python 3.12 took away."""
+_OLDEST_FOR_3_12 = (23, 1)
+"""The first that does without ``pkgutil.ImpImporter``, which Python 3.12 took away."""
 
 
 def find_pip(prefixes: tuple[str, ...], own: str, tag: str) -> tuple[str, str]:
